@@ -1,0 +1,2 @@
+/** The database as code sees it: tables, the values of enums, and row types. */
+export * from "./schema/index.ts";

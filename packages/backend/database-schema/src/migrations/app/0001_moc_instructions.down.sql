@@ -1,0 +1,3 @@
+-- Drops the MOCs and the rows of their files; the files in storage stay.
+DROP TABLE "moc_files";--> statement-breakpoint
+DROP TABLE "moc_instructions";

@@ -1,0 +1,3 @@
+-- Drops the parts lists with their lines.
+DROP TABLE "moc_parts";--> statement-breakpoint
+DROP TABLE "moc_parts_lists";

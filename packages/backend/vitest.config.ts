@@ -1,0 +1,35 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+
+/** The packages' tests in one run, because they share one PostgreSQL server: starting it costs more than most tests. */
+const PACKAGES = ["migrator", "database-schema", "test-database"] as const;
+
+/** Workspace packages are tested from their sources: no build has to be fresh. */
+const conditions = ["source", "module", "node", "development|production"];
+
+function project(name: string): TestProjectInlineConfiguration {
+  return {
+    resolve: { conditions },
+    ssr: { resolve: { conditions } },
+    test: {
+      name,
+      root: fileURLToPath(new URL(name, import.meta.url)),
+      include: ["test/**/*.test.ts"],
+      testTimeout: 30_000,
+      hookTimeout: 60_000,
+    },
+  };
+}
+
+/** `VITEST_JSON=<file>` also writes the results as JSON, for those who count without changing the command. */
+const json = process.env.VITEST_JSON;
+
+export default defineConfig({
+  test: {
+    projects: PACKAGES.map(project),
+    globalSetup: fileURLToPath(new URL("vitest.global-setup.ts", import.meta.url)),
+    // Tests start processes and wait for PostgreSQL: separate processes keep their signals and environments apart.
+    pool: "forks",
+    reporters: json ? ["default", ["json", { outputFile: json }]] : ["default"],
+  },
+});

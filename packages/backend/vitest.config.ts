@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
@@ -30,6 +31,8 @@ export default defineConfig({
     globalSetup: fileURLToPath(new URL("vitest.global-setup.ts", import.meta.url)),
     // Tests start processes and wait for PostgreSQL: separate processes keep their signals and environments apart.
     pool: "forks",
+    // One worker a core and not vitest's one less: the main process and PostgreSQL mostly wait for the workers.
+    maxWorkers: Math.max(2, availableParallelism()),
     reporters: json ? ["default", ["json", { outputFile: json }]] : ["default"],
   },
 });

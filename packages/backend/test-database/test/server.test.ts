@@ -99,7 +99,9 @@ test("what a crashed run left on a server is dropped once it is old", async () =
   expect(names).not.toContain(`${yesterday}_d_1`);
   expect(names).toContain(`${lately}_d_1`);
   expect(await admin`select 1 from pg_roles where rolname = ${`${yesterday}_r_1`}`).toHaveLength(0);
-  expect(lines).toEqual(["test database: dropped 2 databases and roles of crashed earlier runs"]);
+  // Another run on this server, as in whole-run.test.ts, may have been the one to drop them.
+  for (const line of lines)
+    expect(line).toMatch(/^test database: dropped [1-9] databases and roles of crashed earlier runs$/);
 });
 
 test("a user who may not create databases is told how to get there", async () => {

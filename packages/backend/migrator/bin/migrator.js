@@ -1,2 +1,5 @@
 #!/usr/bin/env node
-console.log('hi')
+// Committed, so that pnpm can link it before the first build has made dist/.
+import { main } from "../dist/cli.js";
+
+process.exitCode = await main(process.argv.slice(2), process.env);

@@ -1,0 +1,53 @@
+import type { LedgerName } from "../config.ts";
+import type { ServerFacts } from "../database/inspect.ts";
+import { createLedgerSql } from "../database/ledger.ts";
+import { createRunLogSql, ELAPSED_MS, insertRunSql, type RunRecord } from "../database/run-log.ts";
+import { identifier } from "../database/sql-text.ts";
+import type { Listener } from "../events.ts";
+import type { Rows, Step } from "./execute.ts";
+
+/** How a run keeps its books: what is still to be made, and whether the run log can be written. */
+export interface Books {
+  readonly setUp: readonly Step[];
+  readonly keepsHistory: boolean;
+}
+
+/**
+ * What the first migration's transaction has to make: nothing that exists already, so that no privilege is needed for
+ * it (a bare CREATE SCHEMA IF NOT EXISTS wants CREATE on the database even where the schema is there).
+ */
+export function openBooks(facts: ServerFacts, ledger: LedgerName, on: Listener): Books {
+  const keepsHistory = mayKeepHistory(facts);
+  if (!keepsHistory) {
+    on({
+      type: "warning",
+      message: `role "${facts.role}" may not write the run log in schema "${ledger.schema}": times and durations are not kept`,
+    });
+  }
+  const setUp: Step[] = [];
+  if (!facts.hasLedgerSchema) setUp.push({ sql: `create schema ${identifier(ledger.schema)}` });
+  if (!facts.hasLedger) setUp.push({ sql: createLedgerSql(ledger) });
+  if (!facts.hasRunLog && keepsHistory) setUp.push({ sql: createRunLogSql(ledger) });
+  return { setUp, keepsHistory };
+}
+
+/** The last steps of a migration's transaction: the ledger's change, the run log's row, and the time it all took. */
+export function closingSteps(
+  books: Books,
+  ledger: LedgerName,
+  ledgerSql: string,
+  run: RunRecord,
+): readonly Step[] {
+  const history = books.keepsHistory ? [{ sql: insertRunSql(ledger, run) }] : [];
+  return [{ sql: ledgerSql }, ...history, { sql: `select ${ELAPSED_MS} as "durationMs"` }];
+}
+
+/** The time that the last closing step measured, in ms. */
+export function durationOf(rows: readonly Rows[]): number {
+  return Math.round(Number(rows.at(-1)?.[0]?.durationMs) * 10) / 10;
+}
+
+function mayKeepHistory(facts: ServerFacts): boolean {
+  if (facts.hasRunLog) return facts.mayWriteRunLog;
+  return !facts.hasLedgerSchema || facts.mayCreateInLedgerSchema;
+}

@@ -1,0 +1,148 @@
+import type { LedgerName } from "../config.ts";
+import type { Database } from "../database/connect.ts";
+import type { LockKey } from "../database/lock.ts";
+import { identifier, literal } from "../database/sql-text.ts";
+import type { DownScript } from "../folder/read.ts";
+import { type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
+
+/** A table, or a column of a table that stays, that a rollback would drop. */
+export interface Loss {
+  /** Tag of the migration whose rollback drops it. */
+  readonly tag: string;
+  readonly schema: string;
+  readonly table: string;
+  /** Undefined when the whole table goes. */
+  readonly column: string | undefined;
+  /** Rows of the table, or rows in which the column holds a value. */
+  readonly rows: number;
+}
+
+/** A migration to undo with its down file. */
+export interface Undo {
+  readonly tag: string;
+  readonly down: DownScript;
+}
+
+interface Attribute {
+  readonly relation: number;
+  readonly schema: string;
+  readonly table: string;
+  readonly number: number;
+  readonly column: string;
+}
+
+/**
+ * What the down files would drop, and how many rows that is. Not guessed from their text: they are run in a transaction
+ * that is rolled back, with the catalog read before and after each, so that whatever goes (also by CASCADE, or dropped
+ * and made again under the same name) is seen.
+ */
+export async function measureLosses(
+  database: Database,
+  key: LockKey,
+  ledger: LedgerName,
+  undos: readonly Undo[],
+): Promise<readonly Loss[]> {
+  const reading: Step = { sql: attributesSql(ledger) };
+  const steps = [reading, ...undos.flatMap((undo) => [...stepsOf(undo.down), reading])];
+  const rows = await runTransaction(database, key, steps, "rollback");
+  const states = rows.filter((_, index) => steps[index] === reading).map(parseAttributes);
+  // Only what was there from the start can hold rows; what a down file makes and a later one drops is empty.
+  const initial = new Set(states[0]?.keys());
+  const losses = undos.flatMap(({ tag }, index) => {
+    const [before, after] = [states[index], states[index + 1]];
+    return before && after ? goneBetween(before, after, initial).map((gone) => ({ tag, ...gone })) : [];
+  });
+  return countRows(database, losses);
+}
+
+/** Fails inside a rollback's transaction if a table that was empty when measured has got rows since. */
+export function assertStillEmptySteps(losses: readonly Loss[]): readonly Step[] {
+  return losses.flatMap((loss) => {
+    const table = tableOf(loss);
+    const message = `${showLoss(loss)} got rows while the rollback was prepared`;
+    return [
+      { sql: `lock table ${table} in access exclusive mode` },
+      {
+        sql: `do ${literal(`begin if exists (select from ${table}${whereOf(loss)}) then raise exception using message = ${literal(message)}, errcode = ${literal(GOT_ROWS)}; end if; end`)}`,
+      },
+    ];
+  });
+}
+
+/** SQLSTATE that the check above raises. */
+export const GOT_ROWS = "MGR02";
+
+/** `table "wishlist_items"` or `column "wishlist_items.notes"`, the schema named where it is not public. */
+export function showLoss({ schema, table, column }: Omit<Loss, "rows" | "tag">): string {
+  const name = [
+    ...(schema === "public" ? [] : [schema]),
+    table,
+    ...(column === undefined ? [] : [column]),
+  ].join(".");
+  return `${column === undefined ? "table" : "column"} ${name}`;
+}
+
+type Attributes = ReadonlyMap<string, Attribute>;
+
+/** Every column of every table that can hold rows, by identity (not by name); column 0 stands for the table itself. */
+function attributesSql(ledger: LedgerName): string {
+  return `select c.oid::bigint::text as relation, n.nspname as schema, c.relname as "table", coalesce(a.attnum, 0) as number, coalesce(a.attname, '') as "column"
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      cross join lateral (select 0 as attnum, '' as attname union all
+        select attnum, attname from pg_catalog.pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) a
+    where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
+      and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', ${literal(ledger.schema)})
+    order by n.nspname, c.relname, a.attnum`;
+}
+
+function parseAttributes(rows: Rows): Attributes {
+  return new Map(
+    rows.map((row) => [
+      `${row.relation}.${row.number}`,
+      {
+        relation: Number(row.relation),
+        schema: String(row.schema),
+        table: String(row.table),
+        number: Number(row.number),
+        column: String(row.column),
+      },
+    ]),
+  );
+}
+
+type Gone = Omit<Loss, "rows" | "tag">;
+
+function goneBetween(before: Attributes, after: Attributes, initial: ReadonlySet<string>): readonly Gone[] {
+  const gone = [...before]
+    .filter(([key]) => !after.has(key) && initial.has(key))
+    .map(([, attribute]) => attribute);
+  const tables = new Set(gone.filter(({ number }) => number === 0).map(({ relation }) => relation));
+  return gone
+    .filter(({ number, relation }) => number === 0 || !tables.has(relation))
+    .map(({ schema, table, number, column }) => ({
+      schema,
+      table,
+      column: number === 0 ? undefined : column,
+    }));
+}
+
+async function countRows(
+  database: Database,
+  gone: readonly (Gone & { readonly tag: string })[],
+): Promise<readonly Loss[]> {
+  return Promise.all(
+    gone.map(async (loss) => {
+      const sql = `select count(*)::text as rows from ${tableOf(loss)}${whereOf(loss)}`;
+      const [row] = await database.sql.unsafe<{ rows: string }[]>(sql);
+      return { ...loss, rows: Number(row?.rows) };
+    }),
+  );
+}
+
+function tableOf({ schema, table }: Gone): string {
+  return `${identifier(schema)}.${identifier(table)}`;
+}
+
+function whereOf({ column }: Gone): string {
+  return column === undefined ? "" : ` where ${identifier(column)} is not null`;
+}

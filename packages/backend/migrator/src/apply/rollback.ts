@@ -1,0 +1,137 @@
+import type { LedgerName, Settings } from "../config.ts";
+import { type Database, withDatabase } from "../database/connect.ts";
+import { type Inspection, inspect, showServer } from "../database/inspect.ts";
+import { deleteRowSql } from "../database/ledger.ts";
+import { lockKey, withLock } from "../database/lock.ts";
+import { MigratorError } from "../errors.ts";
+import { type Listener, SILENT } from "../events.ts";
+import { readFolder } from "../folder/read.ts";
+import { type Problem, planMigrations } from "../plan.ts";
+import { openBooks } from "./bookkeeping.ts";
+import { assertStillEmptySteps, type Loss, measureLosses, showLoss } from "./losses.ts";
+import { assertWritable } from "./preconditions.ts";
+import { type Job, type Ran, runJobs } from "./run.ts";
+import { chooseUndos, type UndoStep } from "./undo-plan.ts";
+
+export interface RollbackOptions {
+  /** How many migrations to undo; 1 unless said. */
+  readonly steps?: number | undefined;
+  /** Tag that stays applied: everything applied after it is undone. */
+  readonly to?: string | undefined;
+  /** Goes on although tables or columns that hold rows are dropped. */
+  readonly allowDataLoss?: boolean | undefined;
+  /** In production: the database's name, as a sign that this one is meant. */
+  readonly confirm?: string | undefined;
+}
+
+export interface RollbackResult {
+  readonly database: string;
+  readonly server: string;
+  /** In the order in which they were undone. */
+  readonly rolledBack: readonly Ran[];
+  /** What was dropped with rows in it. */
+  readonly lost: readonly Loss[];
+  readonly problems: readonly Problem[];
+}
+
+/** Undoes the last applied migrations by their down files, each with its ledger row in one transaction. */
+export async function rollback(
+  settings: Settings,
+  options: RollbackOptions = {},
+  on: Listener = SILENT,
+): Promise<RollbackResult> {
+  const folder = await readFolder(settings.migrations);
+  const work = async (database: Database) => {
+    const { facts } = await inspect(database, settings.ledger);
+    assertConfirmed(settings, options, facts.database);
+    assertWritable(database, facts, settings.ledger);
+    return withLock(database, settings.ledger, settings.lockWaitMs, on, async () => {
+      const now = await inspect(database, settings.ledger);
+      const plan = planMigrations(folder, now.ledger, { now: Date.now() });
+      const undos = chooseUndos(folder, plan, options);
+      on({ type: "planned", tags: undos.map((undo) => undo.tag), direction: "down" });
+      const losses = await lossesOf(database, settings, undos);
+      assertNothingLost(losses, options);
+      const jobs = undos.map((undo) => jobOf(undo, losses, settings.ledger));
+      const rolledBack = await runJobs(
+        database,
+        settings,
+        jobs,
+        openBooks(now.facts, settings.ledger, on),
+        on,
+      );
+      return resultOf(database, now, plan.problems, rolledBack, losses);
+    });
+  };
+  return withDatabase(settings.connection, work, on);
+}
+
+/** Runs the down files on trial. One that fails is found out here, before anything is undone. */
+async function lossesOf(
+  database: Database,
+  settings: Settings,
+  undos: readonly UndoStep[],
+): Promise<readonly Loss[]> {
+  try {
+    return await measureLosses(database, lockKey(settings.ledger), settings.ledger, undos);
+  } catch (error) {
+    throw error instanceof MigratorError ? error.withState("nothing was rolled back") : error;
+  }
+}
+
+function assertConfirmed(settings: Settings, { confirm }: RollbackOptions, database: string): void {
+  if (!settings.production || confirm === database) return;
+  throw new MigratorError({
+    code: "not-confirmed",
+    message: `NODE_ENV is production, and a rollback there must name the database it means: it is ${JSON.stringify(database)}${confirm === undefined ? "" : `, not ${JSON.stringify(confirm)}`}`,
+    state: "nothing was rolled back",
+    fix: `if that is the one: --confirm ${database}`,
+  });
+}
+
+function assertNothingLost(losses: readonly Loss[], { allowDataLoss = false }: RollbackOptions): void {
+  const filled = losses.filter((loss) => loss.rows > 0);
+  if (filled.length === 0 || allowDataLoss) return;
+  throw new MigratorError({
+    code: "data-loss",
+    message: `the rollback would lose data in ${filled.length === 1 ? "one place" : `${filled.length} places`}`,
+    details: filled.map((loss) => `${loss.tag} drops ${showLoss(loss)}, which holds ${rowsIn(loss)}`),
+    state: "nothing was rolled back",
+    fix: "save these rows first; then go on with --allow-data-loss",
+  });
+}
+
+function rowsIn({ rows, column }: Loss): string {
+  const what = column === undefined ? "row" : "value";
+  return `${rows.toLocaleString("en-US")} ${what}${rows === 1 ? "" : "s"}`;
+}
+
+function jobOf(undo: UndoStep, losses: readonly Loss[], ledger: LedgerName): Job {
+  const { migration, down, row, tag } = undo;
+  const empty = losses.filter((loss) => loss.tag === tag && loss.rows === 0);
+  const ledgerSql = deleteRowSql(ledger, row.id);
+  return {
+    migration,
+    direction: "down",
+    script: down,
+    hash: row.hash,
+    ledgerSql,
+    guards: assertStillEmptySteps(empty),
+  };
+}
+
+function resultOf(
+  database: Database,
+  { facts }: Inspection,
+  problems: readonly Problem[],
+  rolledBack: readonly Ran[],
+  losses: readonly Loss[],
+): RollbackResult {
+  return {
+    database: facts.database,
+    server: showServer(database, facts),
+    rolledBack,
+    lost: losses.filter((loss) => loss.rows > 0),
+    problems,
+  };
+}

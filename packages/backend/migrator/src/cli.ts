@@ -1,0 +1,78 @@
+import { Command, CommanderError } from "commander";
+import type { Verb } from "./commands/shared.ts";
+import { EXIT, MigratorError } from "./errors.ts";
+import { printFailure } from "./report/failure.ts";
+import { createOutput, type Output } from "./report/output.ts";
+import { redact, secretsIn } from "./report/redact.ts";
+import { VERSION } from "./version.ts";
+
+/** Loaded one at a time: `migrate` does not wait for what `generate` needs. */
+const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = {
+  generate: () => import("./commands/generate.ts"),
+  migrate: () => import("./commands/migrate.ts"),
+  rollback: () => import("./commands/rollback.ts"),
+  status: () => import("./commands/status.ts"),
+  dev: () => import("./commands/dev.ts"),
+  reset: () => import("./commands/reset.ts"),
+};
+
+/** Runs the command line and returns its exit code. All errors of all verbs end here, cleaned of passwords. */
+export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const secrets = secretsIn([...args, ...args.map(textAfterEquals), env.DATABASE_URL ?? ""], [env.POSTGRES_PASSWORD]);
+  const output = createOutput(args.includes("--json"), (text) => redact(text, secrets));
+  try {
+    return await runVerb(args, output);
+  } catch (error) {
+    if (error instanceof CommanderError) return usage(error, output);
+    printFailure(output, error);
+    return error instanceof MigratorError ? error.exitCode : EXIT.found;
+  }
+}
+
+async function runVerb(args: readonly string[], output: Output): Promise<number> {
+  const wanted = args.find((arg) => !arg.startsWith("-"));
+  const load = wanted === undefined ? undefined : VERBS[wanted];
+  // Only help, version and mistakes need to know all verbs.
+  const verbs = load ? [load] : Object.values(VERBS);
+  const program = createProgram(output);
+  let exitCode: number = EXIT.done;
+  for (const { verb } of await Promise.all(verbs.map((one) => one()))) {
+    const command = program.command(verb.name).description(verb.summary);
+    verb.configure(command);
+    command.action(async (flags: Record<string, unknown>) => {
+      exitCode = await verb.run(flags, output);
+    });
+  }
+  await program.parseAsync(args, { from: "user" });
+  return exitCode;
+}
+
+function createProgram(output: Output): Command {
+  return new Command("migrator")
+    .description("Applies, checks, rolls back and explains PostgreSQL migrations of any Drizzle folder.")
+    .version(VERSION)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({ writeErr: (text) => output.note(text.trimEnd()) })
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 done and clean, 1 failed or found something, 2 refused or wrong usage or settings.",
+    );
+}
+
+/** commander has printed what was wrong. */
+function usage(error: CommanderError, output: Output): number {
+  if (error.exitCode === 0) return EXIT.done;
+  if (error.code !== "commander.help")
+    output.note("nothing was done; `migrator --help` and `migrator <verb> --help` list what there is");
+  const message = error.message.replace(/^error: /, "");
+  output.document({
+    error: { code: "wrong-usage", message, details: [], state: "nothing was done", fix: "migrator --help" },
+  });
+  return EXIT.refused;
+}
+
+/** `x` of `--url=x` */
+function textAfterEquals(arg: string): string {
+  return arg.slice(arg.indexOf("=") + 1);
+}

@@ -1,0 +1,18 @@
+import { readConnection } from "../config.ts";
+import { reset } from "../database/reset.ts";
+import { EXIT } from "../errors.ts";
+import { eventPrinter } from "../report/events.ts";
+import { addTargetFlags, settingsFrom, type Verb } from "./shared.ts";
+
+export const verb: Verb = {
+  name: "reset",
+  summary: "drop and recreate the local database (never one on another host)",
+  configure: addTargetFlags,
+  async run(flags, output) {
+    const { connection, production } = await readConnection(settingsFrom(flags));
+    const result = await reset(connection, production, eventPrinter(output));
+    output.line(`database ${result.database} at ${result.server} was dropped and made anew; it is empty`);
+    output.document(result);
+    return EXIT.done;
+  },
+};

@@ -1,0 +1,64 @@
+import type { Command } from "commander";
+import type { SettingsInput } from "../config.ts";
+import { MigratorError } from "../errors.ts";
+import type { Output } from "../report/output.ts";
+
+/** What every verb gets beside its own flags. */
+export interface Invocation {
+  readonly output: Output;
+}
+
+/** A verb: its flags on the command line, and what it does. Returns the exit code. */
+export interface Verb {
+  readonly name: string;
+  readonly summary: string;
+  configure(command: Command): void;
+  run(flags: Readonly<Record<string, unknown>>, output: Output): Promise<number>;
+}
+
+/** Flags that say which project and database are meant. */
+export function addTargetFlags(command: Command): void {
+  addProjectFlags(command);
+  command
+    .option("--url <url>", "PostgreSQL URL; instead of DATABASE_URL or the POSTGRES_* settings")
+    .option("--ledger-schema <name>", 'schema of Drizzle\'s ledger table (default "drizzle")')
+    .option("--ledger-table <name>", 'name of Drizzle\'s ledger table (default "__drizzle_migrations")');
+}
+
+export function addProjectFlags(command: Command): void {
+  command
+    .option("--config <file>", "migrator.config.js to use (default: the one in this folder, if any)")
+    .option("--migrations <folder>", "Drizzle migrations folder, the one that holds meta/_journal.json")
+    .option("--json", "print one JSON document on stdout instead of text");
+}
+
+/** Flags as settings; commander has made sure that what is there is text. */
+export function settingsFrom(flags: Readonly<Record<string, unknown>>): SettingsInput {
+  return {
+    config: text(flags.config),
+    migrations: text(flags.migrations),
+    url: text(flags.url),
+    schema: text(flags.schema),
+    drizzleConfig: text(flags.drizzleConfig),
+    ledger: { schema: text(flags.ledgerSchema), table: text(flags.ledgerTable) } as SettingsInput["ledger"],
+    lockWaitMs: flags.lockWait === undefined ? undefined : Number(flags.lockWait) * 1000,
+  };
+}
+
+export function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** Parses a whole number of at least `least`. @throws MigratorError `wrong-usage` */
+export function wholeNumber(flag: string, least: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (/^\d+$/.test(value) && number >= least && Number.isSafeInteger(number)) return number;
+    throw new MigratorError({
+      code: "wrong-usage",
+      message: `${flag} takes a whole number of at least ${least}, not ${JSON.stringify(value)}`,
+      state: "nothing was done",
+      fix: `for example: ${flag} ${Math.max(least, 1)}`,
+    });
+  };
+}

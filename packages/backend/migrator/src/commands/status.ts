@@ -1,0 +1,23 @@
+import { readSettings } from "../config.ts";
+import { EXIT } from "../errors.ts";
+import { errorsOf } from "../plan.ts";
+import { eventPrinter } from "../report/events.ts";
+import { reportStatus } from "../report/status.ts";
+import { status } from "../status.ts";
+import { addTargetFlags, settingsFrom, type Verb } from "./shared.ts";
+
+export const verb: Verb = {
+  name: "status",
+  summary: "show every migration with its state; exit 1 when something is wrong",
+  configure(command) {
+    addTargetFlags(command);
+    command.option("--fail-on-pending", "also exit 1 when migrations are pending (for CI)");
+  },
+  async run(flags, output) {
+    const found = await status(await readSettings(settingsFrom(flags)), eventPrinter(output));
+    reportStatus(output, found);
+    const pending = found.migrations.some((migration) => migration.state === "pending");
+    const bad = errorsOf(found.problems).length > 0 || (flags.failOnPending === true && pending);
+    return bad ? EXIT.found : EXIT.done;
+  },
+};

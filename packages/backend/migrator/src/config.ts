@@ -1,0 +1,209 @@
+import { existsSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import * as z from "zod/mini";
+import { configuredUrl, parseUrl } from "./connection-url.ts";
+import type { EmbeddedSettings } from "./database/embedded.ts";
+import { type Environment, findRepositoryRoot, LOOKED_IN, readEnvironment } from "./environment.ts";
+import { MigratorError, messageOf } from "./errors.ts";
+
+const ledgerSchema = z.strictObject({
+  schema: z._default(z.string().check(z.minLength(1)), "drizzle"),
+  table: z._default(z.string().check(z.minLength(1)), "__drizzle_migrations"),
+});
+
+const configSchema = z.strictObject({
+  /** Folder of the migrations, relative to the config file. */
+  migrations: z.optional(z.string()),
+  /** The Drizzle schema's entry file, for `generate`. */
+  schema: z.optional(z.string()),
+  /** drizzle-kit's config file, for `generate`; without it, drizzle-kit is told folder and schema. */
+  drizzleConfig: z.optional(z.string()),
+  /** Drizzle's ledger table, where it does not have its usual name. */
+  ledger: z.optional(ledgerSchema),
+  /** A document with a section "Clean state", named where a database holds objects that no migration made. */
+  runbook: z.optional(z.string()),
+  /** Name of the local database that is used when no connection is configured. */
+  embeddedDatabase: z._default(z.string().check(z.minLength(1)), "dev"),
+});
+
+/** What `migrator.config.js` may hold. */
+export type MigratorConfig = z.input<typeof configSchema>;
+
+/** Drizzle's ledger table. */
+export interface LedgerName {
+  readonly schema: string;
+  readonly table: string;
+}
+
+/** Where the database is: a URL, or the embedded server of this repository. */
+export type Connection =
+  | { readonly kind: "url"; readonly url: string }
+  | { readonly kind: "embedded"; readonly embedded: EmbeddedSettings };
+
+/** What is on disk: enough for verbs that need no database. */
+export interface FolderSettings {
+  /** Absolute path of the migrations folder. */
+  readonly migrations: string;
+  /** Absolute path of the Drizzle schema's entry file, where configured. */
+  readonly schemaFile: string | undefined;
+  /** Absolute path of drizzle-kit's config, where configured. */
+  readonly drizzleConfigFile: string | undefined;
+}
+
+/** Parsed settings; everything below the commands gets these and nothing else. */
+export interface Settings extends FolderSettings {
+  readonly connection: Connection;
+  readonly ledger: LedgerName;
+  /** Longest wait for another runner's lock, in ms. */
+  readonly lockWaitMs: number;
+  /** Whether `NODE_ENV` is `production`. */
+  readonly production: boolean;
+  /** The project's runbook as messages name it, relative to the repository's root. */
+  readonly runbookFile: string | undefined;
+}
+
+/** What a caller may say; the rest comes from the config file and the environment. */
+export interface SettingsInput {
+  /** Path of `migrator.config.js`; without it, one in the current folder is taken if there is one. */
+  readonly config?: string | undefined;
+  readonly migrations?: string | undefined;
+  readonly url?: string | undefined;
+  /** The Drizzle schema's entry file. */
+  readonly schema?: string | undefined;
+  /** drizzle-kit's config file. */
+  readonly drizzleConfig?: string | undefined;
+  readonly ledger?: Partial<LedgerName> | undefined;
+  /** In ms; 60,000 unless said. */
+  readonly lockWaitMs?: number | undefined;
+}
+
+const DEFAULT_LOCK_WAIT_MS = 60_000;
+
+/** Settings of a verb that needs a migrations folder and a database. */
+export async function readSettings(input: SettingsInput): Promise<Settings> {
+  const context = await readContext(input.config);
+  const { config, folder, root, environment } = context;
+  return {
+    ...folderSettingsOf(context, input),
+    connection: connectionOf(context, input),
+    ledger: ledgerSchema.parse({ ...config.ledger, ...definedOnly(input.ledger) }),
+    lockWaitMs: input.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
+    production: isProduction(environment),
+    runbookFile: config.runbook && relative(root, resolve(folder, config.runbook)),
+  };
+}
+
+/** Settings of a verb that works on files alone. */
+export async function readFolderSettings(input: SettingsInput): Promise<FolderSettings> {
+  return folderSettingsOf(await readContext(input.config), input);
+}
+
+/** Which database is meant, for verbs that need no migrations folder. */
+export async function readConnection(
+  input: SettingsInput,
+): Promise<{ readonly connection: Connection; readonly production: boolean }> {
+  const context = await readContext(input.config);
+  return { connection: connectionOf(context, input), production: isProduction(context.environment) };
+}
+
+/** Where the embedded database of this project lives, whatever else is configured. */
+export async function readEmbedded(input: SettingsInput): Promise<EmbeddedSettings> {
+  const { root, config } = await readContext(input.config);
+  return { root, database: config.embeddedDatabase };
+}
+
+/** The config file, where it lies, and the environment that goes with its repository. */
+interface Context {
+  readonly config: z.output<typeof configSchema>;
+  readonly folder: string;
+  readonly root: string;
+  readonly environment: Environment;
+}
+
+async function readContext(configPath: string | undefined): Promise<Context> {
+  const { config, folder } = await readConfig(configPath);
+  const root = findRepositoryRoot(folder);
+  return { config, folder, root, environment: await readEnvironment(root) };
+}
+
+function folderSettingsOf({ config, folder }: Context, input: SettingsInput): FolderSettings {
+  const migrations = pathOf(input.migrations, config.migrations, folder);
+  if (migrations === undefined) throw noFolder();
+  return {
+    migrations,
+    schemaFile: pathOf(input.schema, config.schema, folder),
+    drizzleConfigFile: pathOf(input.drizzleConfig, config.drizzleConfig, folder),
+  };
+}
+
+/** A flag counts from the current folder, a line in the config file from that file's folder. */
+function pathOf(
+  flag: string | undefined,
+  configured: string | undefined,
+  folder: string,
+): string | undefined {
+  if (flag !== undefined) return resolve(flag);
+  return configured === undefined ? undefined : resolve(folder, configured);
+}
+
+function connectionOf({ config, root, environment }: Context, input: SettingsInput): Connection {
+  const url = input.url === undefined ? configuredUrl(environment) : parseUrl(input.url, "--url").href;
+  if (url !== undefined) return { kind: "url", url };
+  if (isProduction(environment)) throw noDatabase();
+  return { kind: "embedded", embedded: { root, database: config.embeddedDatabase } };
+}
+
+function isProduction(environment: Environment): boolean {
+  return environment.get("NODE_ENV") === "production";
+}
+
+function definedOnly<T extends object>(values: T | undefined): Partial<T> {
+  const pairs = Object.entries(values ?? {}).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(pairs) as Partial<T>;
+}
+
+function noDatabase(): MigratorError {
+  return new MigratorError({
+    code: "setting-missing",
+    message: "no database is configured, and NODE_ENV is production",
+    details: [`looked for DATABASE_URL and POSTGRES_* in ${LOOKED_IN}`],
+    state: "nothing was done",
+    fix: "set DATABASE_URL, or pass --url; the embedded server is never used in production",
+  });
+}
+
+async function readConfig(path: string | undefined) {
+  const file = resolve(path ?? "migrator.config.js");
+  if (path === undefined && !existsSync(file))
+    return { config: configSchema.parse({}), folder: process.cwd() };
+  const loaded: unknown = await import(pathToFileURL(file).href).then(
+    (module: { default?: unknown }) => module.default,
+    (cause: unknown) => {
+      throw configBroken(file, messageOf(cause), cause);
+    },
+  );
+  const parsed = configSchema.safeParse(loaded);
+  if (!parsed.success) throw configBroken(file, z.prettifyError(parsed.error), parsed.error);
+  return { config: parsed.data, folder: dirname(file) };
+}
+
+function configBroken(file: string, reason: string, cause: unknown): MigratorError {
+  return new MigratorError({
+    code: "config-broken",
+    message: existsSync(file) ? `${file} cannot be used` : `there is no config file ${file}`,
+    details: reason.split("\n"),
+    state: "nothing was done",
+    fix: 'it must default-export an object, e.g. export default { migrations: "./drizzle" }',
+    cause,
+  });
+}
+
+function noFolder(): MigratorError {
+  return new MigratorError({
+    code: "setting-missing",
+    message: "which migrations folder? none was named and there is no migrator.config.js here",
+    state: "nothing was done",
+    fix: "pass --migrations <folder>, or --config <migrator.config.js>",
+  });
+}

@@ -1,0 +1,21 @@
+import type { Problem } from "./plan.ts";
+
+/** What a long-running verb tells while it runs; the command line prints these to stderr or stdout. */
+export type Event =
+  | { readonly type: "embedded"; readonly url: string; readonly started: boolean }
+  | { readonly type: "waiting"; readonly holder: string }
+  | { readonly type: "warning"; readonly message: string }
+  | { readonly type: "problems"; readonly problems: readonly Problem[] }
+  | { readonly type: "planned"; readonly tags: readonly string[]; readonly direction: "up" | "down" }
+  | {
+      readonly type: "ran";
+      readonly tag: string;
+      readonly durationMs: number;
+      readonly direction: "up" | "down";
+    }
+  | { readonly type: "notice"; readonly tag: string; readonly message: string };
+
+export type Listener = (event: Event) => void;
+
+/** For callers that do not want to hear anything. */
+export const SILENT: Listener = () => {};

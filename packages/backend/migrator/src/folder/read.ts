@@ -1,0 +1,208 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import * as z from "zod/mini";
+import { MigratorError } from "../errors.ts";
+import { type Statement, splitStatements } from "./statements.ts";
+
+/** One entry of the journal with its files. */
+export interface Migration {
+  readonly tag: string;
+  /** Journal's `when`: ms since 1970; stored in the ledger as `created_at`. */
+  readonly when: number;
+  /** `NNNN_name.sql` */
+  readonly fileName: string;
+  /** The file's content; undefined when the journal names a file that is not there. */
+  readonly up: Script | undefined;
+  readonly down: DownScript | undefined;
+  readonly hasSnapshot: boolean;
+}
+
+export interface Script {
+  readonly fileName: string;
+  /** sha256 of the file's text, in hex: exactly what Drizzle stores. */
+  readonly hash: string;
+  readonly statements: readonly Statement[];
+}
+
+export interface DownScript extends Script {
+  /** Reason given on a line `-- irreversible: <reason>`. */
+  readonly irreversible: string | undefined;
+  /** Reason given on a line `-- unfinished: <reason>`, which `generate` writes where it could not draft. */
+  readonly unfinished: string | undefined;
+}
+
+/** A Drizzle migrations folder as it is on disk. */
+export interface MigrationFolder {
+  readonly path: string;
+  /** In journal order, which is the order they run in. */
+  readonly migrations: readonly Migration[];
+  /** Up files (`*.sql`, not `*.down.sql`) that the journal does not name. */
+  readonly orphans: readonly string[];
+}
+
+const journalSchema = z.looseObject({
+  version: z.string(),
+  dialect: z.literal("postgresql"),
+  entries: z.array(
+    z.object({
+      idx: z.int(),
+      when: z.int(),
+      tag: z.string().check(z.minLength(1)),
+      breakpoints: z.boolean(),
+    }),
+  ),
+});
+
+/** Journal of a folder, in Drizzle's form. */
+export type Journal = z.infer<typeof journalSchema>;
+
+/**
+ * Reads the whole folder before anything runs: nothing is decided on half of it.
+ * @throws MigratorError `folder-missing`, `journal-missing`, `journal-broken`, `v1-layout`
+ */
+export async function readFolder(path: string): Promise<MigrationFolder> {
+  const names = new Set(await listFolder(path));
+  const journal = await readJournal(path, names);
+  const snapshots = new Set(await readdir(join(path, "meta")).catch(() => []));
+  const migrations = await Promise.all(
+    journal.entries.map((entry) => readMigration(path, names, snapshots, entry)),
+  );
+  const named = new Set(migrations.map((migration) => migration.fileName));
+  const orphans = [...names].filter((name) => isUpFile(name) && !named.has(name)).sort();
+  return { path, migrations, orphans };
+}
+
+/** Name of the file that undoes a migration. */
+export function downFileName(tag: string): string {
+  return `${tag}.down.sql`;
+}
+
+export function journalPath(folder: string): string {
+  return join(folder, "meta", "_journal.json");
+}
+
+/** Snapshots are named by the tag's number: `0007_wishlist_items` has `0007_snapshot.json`. */
+export function snapshotPath(folder: string, tag: string): string {
+  return join(folder, "meta", snapshotName(tag));
+}
+
+function snapshotName(tag: string): string {
+  return `${tag.split("_")[0]}_snapshot.json`;
+}
+
+async function readMigration(
+  path: string,
+  names: ReadonlySet<string>,
+  snapshots: ReadonlySet<string>,
+  entry: Journal["entries"][number],
+): Promise<Migration> {
+  const fileName = `${entry.tag}.sql`;
+  const downName = downFileName(entry.tag);
+  return {
+    tag: entry.tag,
+    when: entry.when,
+    fileName,
+    up: names.has(fileName) ? parseScript(fileName, await readText(path, fileName)) : undefined,
+    down: names.has(downName) ? parseDown(downName, await readText(path, downName)) : undefined,
+    hasSnapshot: snapshots.has(snapshotName(entry.tag)),
+  };
+}
+
+function readText(path: string, name: string): Promise<string> {
+  return readFile(join(path, name), "utf8");
+}
+
+function parseScript(fileName: string, text: string): Script {
+  const hash = createHash("sha256").update(text).digest("hex");
+  return { fileName, hash, statements: splitStatements(text) };
+}
+
+function parseDown(fileName: string, text: string): DownScript {
+  return {
+    ...parseScript(fileName, text),
+    irreversible: markOf(text, "irreversible"),
+    unfinished: markOf(text, "unfinished"),
+  };
+}
+
+/** The text behind a mark such as `-- irreversible: reason`, on a line of its own. */
+function markOf(text: string, mark: string): string | undefined {
+  const found = new RegExp(`^[ \\t]*--[ \\t]*${mark}\\b:?[ \\t]*(.*?)[ \\t]*\\r?$`, "im").exec(text);
+  return found ? found[1] || "no reason given" : undefined;
+}
+
+async function listFolder(path: string): Promise<readonly string[]> {
+  try {
+    return await readdir(path);
+  } catch (cause) {
+    throw new MigratorError({
+      code: "folder-missing",
+      message: `the migrations folder ${path} cannot be read (${(cause as NodeJS.ErrnoException).code})`,
+      state: "nothing was applied",
+      fix: "name the folder that holds meta/_journal.json: --migrations <folder>, or `migrations` in migrator.config.js",
+      cause,
+    });
+  }
+}
+
+async function readJournal(path: string, names: ReadonlySet<string>): Promise<Journal> {
+  const file = journalPath(path);
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw hasV1Layout(names) ? v1Layout(path) : journalMissing(file, names, cause);
+  });
+  return parseJournal(file, text);
+}
+
+/** @throws MigratorError `journal-broken` */
+export function parseJournal(file: string, text: string): Journal {
+  try {
+    return journalSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new MigratorError({
+      code: "journal-broken",
+      message: `${file} is not a Drizzle journal`,
+      details: [reasonOf(cause)],
+      state: "nothing was applied",
+      fix: "restore the file from version control (a merge conflict left in it is the usual reason)",
+      cause,
+    });
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof z.core.$ZodError) {
+    return cause.issues
+      .map((issue) => `${issue.path.join(".") || "(whole file)"}: ${issue.message}`)
+      .join("; ");
+  }
+  return `not JSON: ${(cause as Error).message}`;
+}
+
+function journalMissing(file: string, names: ReadonlySet<string>, cause: unknown): MigratorError {
+  const known = [...names].some(isUpFile) ? " although SQL files lie beside it" : "";
+  return new MigratorError({
+    code: "journal-missing",
+    message: `there is no journal at ${file}${known}`,
+    state: "nothing was applied",
+    fix: "name a folder made by drizzle-kit (--migrations <folder>), or make the first migration with `migrator generate`",
+    cause,
+  });
+}
+
+function v1Layout(path: string): MigratorError {
+  return new MigratorError({
+    code: "v1-layout",
+    message: `${path} has the layout of Drizzle v1 (a folder per migration, no journal), which this version does not read`,
+    state: "nothing was applied",
+    fix: "use this folder with drizzle-kit 1.x, or restore the folder as drizzle-kit 0.31 writes it",
+  });
+}
+
+function hasV1Layout(names: ReadonlySet<string>): boolean {
+  return [...names].some((name) => /^\d{14}_/.test(basename(name)));
+}
+
+function isUpFile(name: string): boolean {
+  return name.endsWith(".sql") && !name.endsWith(".down.sql");
+}

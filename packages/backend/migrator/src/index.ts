@@ -1,0 +1,9 @@
+export { findDatabaseUrl, migrate, rollback, status } from "./api.ts";
+export type { MigrateOptions, MigrateResult } from "./apply/migrate.ts";
+export type { RollbackOptions, RollbackResult } from "./apply/rollback.ts";
+export type { MigratorConfig, SettingsInput } from "./config.ts";
+export { startEmbeddedServer } from "./database/embedded-server.ts";
+export { MigratorError } from "./errors.ts";
+export type { Event } from "./events.ts";
+export type { Problem } from "./plan.ts";
+export type { Status } from "./status.ts";

@@ -1,0 +1,48 @@
+import type { Settings } from "./config.ts";
+import { withDatabase } from "./database/connect.ts";
+import { inspect, showServer } from "./database/inspect.ts";
+import { type AppliedRun, readAppliedRuns } from "./database/run-log.ts";
+import { type Listener, SILENT } from "./events.ts";
+import { readFolder } from "./folder/read.ts";
+import { type MigrationState, type PlanEntry, type Problem, planMigrations } from "./plan.ts";
+
+export interface StatusMigration {
+  /** Null for a ledger row that no file has. */
+  readonly tag: string | null;
+  readonly hash: string | null;
+  readonly state: MigrationState;
+  /** ISO 8601, UTC; null where another tool applied it or history is not kept. */
+  readonly appliedAt: string | null;
+  readonly durationMs: number | null;
+}
+
+export interface Status {
+  readonly database: string;
+  readonly server: string;
+  readonly migrations: readonly StatusMigration[];
+  readonly problems: readonly Problem[];
+}
+
+/** Where a database stands. Reads only: needs no lock and works on a standby. */
+export async function status(settings: Settings, on: Listener = SILENT): Promise<Status> {
+  const folder = await readFolder(settings.migrations);
+  return withDatabase(
+    settings.connection,
+    async (database) => {
+      const [{ facts, ledger }, runs] = await Promise.all([
+        inspect(database, settings.ledger),
+        readAppliedRuns(database, settings.ledger),
+      ]);
+      const { entries, problems } = planMigrations(folder, ledger, { now: Date.now() });
+      const migrations = entries.map((entry) => describe(entry, runs));
+      return { database: facts.database, server: showServer(database, facts), migrations, problems };
+    },
+    on,
+  );
+}
+
+function describe({ tag, hash, state, row }: PlanEntry, runs: readonly AppliedRun[]): StatusMigration {
+  // By the ledger's hash: of an edited file, that is what was applied.
+  const run = runs.find((candidate) => candidate.hash === row?.hash);
+  return { tag, hash, state, appliedAt: run?.appliedAt ?? null, durationMs: run?.durationMs ?? null };
+}

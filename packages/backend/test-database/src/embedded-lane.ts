@@ -1,6 +1,10 @@
+import { execFile } from "node:child_process";
 import { chmod, mkdtemp, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
 
 /** Starts the embedded PostgreSQL in a folder that does not exist yet, with a password for its superuser. */
 export type StartEmbedded = (options: {
@@ -63,7 +67,7 @@ async function removeAbandoned(base: string): Promise<void> {
     if (owner === undefined || isAlive(owner)) continue;
     const postmaster = await readPid(join(folder, "data", "postmaster.pid"));
     // Another user's leftovers cannot be signalled or removed; they are that user's to sweep.
-    if (postmaster !== undefined && isAlive(postmaster)) signal(postmaster);
+    if (postmaster !== undefined && (await commandOf(postmaster)).includes(folder)) signal(postmaster);
     await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }).catch(() => {});
   }
 }
@@ -81,6 +85,16 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
+}
+
+/** A process' command line, empty where there is none; the id in an old file may be another process' by now. */
+async function commandOf(pid: number): Promise<string> {
+  const fromProc = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  if (fromProc) return fromProc;
+  return run("ps", ["-o", "args=", "-p", String(pid)]).then(
+    ({ stdout }) => stdout,
+    () => "",
+  );
 }
 
 /** SIGQUIT is PostgreSQL's immediate shutdown. */

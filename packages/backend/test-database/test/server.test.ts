@@ -1,4 +1,6 @@
-import { access, readFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { adminUrl, createTestDatabase, createTestRole } from "../src/index.ts";
@@ -13,6 +15,13 @@ const noEmbedded: StartEmbedded = () => Promise.reject(new Error("this lane must
 
 /** Stands in for the embedded server: the run's own. */
 const embeddedStandIn: StartEmbedded = async () => ({ url: adminUrl(), stop: async () => {} });
+
+/** The id of a process that has ended. */
+async function deadPid(): Promise<number | undefined> {
+  const child = spawn(process.execPath, ["-e", ""]);
+  await once(child, "exit");
+  return child.pid;
+}
 
 async function databaseNames(): Promise<readonly string[]> {
   return (await adminSql()<{ name: string }[]>`select datname as name from pg_database`).map(
@@ -61,6 +70,38 @@ test("the embedded lane asks for a password and for speed, in a folder that goes
   expect(await readFile(join(folder, "owner.pid"), "utf8")).toBe(String(process.pid));
   await server.stop();
   await expect(access(folder)).rejects.toThrow("ENOENT");
+});
+
+test("what a killed run left in the temporary folder is stopped and removed by the next run", async () => {
+  const start = (startEmbedded: StartEmbedded) =>
+    startTestServer({ startEmbedded }, { TEST_POSTGRES: "embedded" });
+  let base = "";
+  const first = await start(async (options) => {
+    base = dirname(dirname(options.dataFolder));
+    return embeddedStandIn(options);
+  });
+  await first.stop();
+
+  const folder = await mkdtemp(join(base, "repo-test-postgres-"));
+  // Its command line names the folder, as a postmaster's does.
+  const postmaster = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60_000)", join(folder, "data")]);
+  const bystander = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60_000)"]);
+  const ended = once(postmaster, "exit");
+  await mkdir(join(folder, "data"));
+  await writeFile(join(folder, "data", "postmaster.pid"), `${postmaster.pid}\n${folder}/data\n`);
+  await writeFile(join(folder, "owner.pid"), String(await deadPid()));
+  const reused = await mkdtemp(join(base, "repo-test-postgres-"));
+  await mkdir(join(reused, "data"));
+  await writeFile(join(reused, "data", "postmaster.pid"), `${bystander.pid}\n`);
+  await writeFile(join(reused, "owner.pid"), String(await deadPid()));
+
+  await (await start(embeddedStandIn)).stop();
+  expect(await ended).toEqual([null, "SIGQUIT"]);
+  await expect(access(folder)).rejects.toThrow("ENOENT");
+  await expect(access(reused)).rejects.toThrow("ENOENT");
+  // The id in an old file may be another process' by now: that one is left alone.
+  expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
+  bystander.kill();
 });
 
 test("the server tells its version and a label for people", async () => {

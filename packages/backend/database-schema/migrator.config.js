@@ -1,6 +1,9 @@
-/** @type {import("@repo/migrator").MigratorConfig} */
-export default {
+/** @satisfies {import("@repo/migrator").MigratorConfig} */
+const settings = {
   migrations: "./src/migrations/app",
   schema: "./src/schema/index.ts",
   drizzleConfig: "./drizzle.config.ts",
+  runbook: "./docs/runbook.md",
 };
+
+export default settings;

@@ -24,9 +24,7 @@ describe("schema and SQL files", () => {
     const catalog = await readCatalog(fromSchema.sql);
     expect(catalog).toEqual(await readCatalog(fromFiles.sql));
     // An empty catalog would equal another one: these are what the comparison is about.
-    expect(new Set(catalog.constraints.map(({ kind }) => kind))).toEqual(
-      new Set(["c", "f", "p", "u", ...catalog.constraints.map(({ kind }) => kind).filter((k) => k === "n")]),
-    );
+    expect(catalog.constraints.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["c", "f", "p", "u"]));
     expect(catalog.columns.length).toBeGreaterThan(150);
     expect(catalog.enums).toHaveLength(2);
   });

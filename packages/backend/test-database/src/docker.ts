@@ -11,7 +11,7 @@ export interface PostgresContainer {
 }
 
 const FIND_ENGINE_MS = 10_000;
-/** A pull that says nothing for this long is given up; one that makes progress may take its time. */
+/** A pull may take its time as long as it makes progress. */
 const QUIET_PULL_MS = 15_000;
 const REAPER_MS = 30_000;
 const START_MS = 90_000;
@@ -26,13 +26,14 @@ export async function findEngine(): Promise<ContainerRuntimeClient | undefined> 
 
 /**
  * Whether the Testcontainers lane would start with this image: the image is here or can be pulled, and so can that of
- * Ryuk, Testcontainers' cleaner. Meant for the unforced run, which needs the answer quickly and may take another lane.
+ * Ryuk, Testcontainers' cleaner. Meant for the unforced run, which needs the answer quickly and may take another lane:
+ * a pull is given up when it says nothing for `quietPullMs` milliseconds.
  */
-export async function probeDocker(image: string): Promise<DockerState> {
+export async function probeDocker(image: string, quietPullMs = QUIET_PULL_MS): Promise<DockerState> {
   const engine = await findEngine();
   if (!engine) return { kind: "absent" };
   try {
-    await ensureImage(engine, ImageName.fromString(image));
+    await ensureImage(engine, ImageName.fromString(image), quietPullMs);
   } catch (error) {
     return {
       kind: "unusable",
@@ -77,20 +78,21 @@ export async function startPostgresContainer(options: {
   };
 }
 
-async function ensureImage(engine: ContainerRuntimeClient, image: ImageName): Promise<void> {
+async function ensureImage(
+  engine: ContainerRuntimeClient,
+  image: ImageName,
+  quietPullMs: number,
+): Promise<void> {
   if (await engine.image.exists(image)) return;
-  await pull(engine, image);
+  await pull(engine, image, quietPullMs);
 }
 
 /** Pulls without credentials; an image of a private registry has to be pulled by its user first. */
-async function pull(engine: ContainerRuntimeClient, image: ImageName): Promise<void> {
+async function pull(engine: ContainerRuntimeClient, image: ImageName, quietMs: number): Promise<void> {
   const { dockerode } = engine.container;
   const abort = new AbortController();
-  const seconds = QUIET_PULL_MS / 1000;
-  const watchdog = setTimeout(
-    () => abort.abort(new Error(`the pull made no progress for ${seconds} s`)),
-    QUIET_PULL_MS,
-  );
+  const reason = new Error(`the pull made no progress for ${quietMs / 1000} s`);
+  const watchdog = setTimeout(() => abort.abort(reason), quietMs);
   try {
     const aborted = new Promise<never>((_, reject) => {
       abort.signal.addEventListener("abort", () => reject(abort.signal.reason));
@@ -101,7 +103,11 @@ async function pull(engine: ContainerRuntimeClient, image: ImageName): Promise<v
           dockerode.modem.followProgress(
             stream,
             (error) => (error ? reject(error) : resolve()),
-            () => watchdog.refresh(),
+            (progress: { readonly error?: string }) => {
+              watchdog.refresh();
+              // An engine that fails halfway says so within the stream and then ends it as usual.
+              if (progress.error !== undefined) reject(new Error(progress.error));
+            },
           );
         }),
     );

@@ -18,7 +18,10 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
 
 /** Runs the command line and returns its exit code. All errors of all verbs end here, cleaned of passwords. */
 export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const secrets = secretsIn([...args, ...args.map(textAfterEquals), env.DATABASE_URL ?? ""], [env.POSTGRES_PASSWORD]);
+  const secrets = secretsIn(
+    [...args, ...args.map(textAfterEquals), env.DATABASE_URL ?? ""],
+    [env.POSTGRES_PASSWORD],
+  );
   const output = createOutput(args.includes("--json"), (text) => redact(text, secrets));
   try {
     return await runVerb(args, output);

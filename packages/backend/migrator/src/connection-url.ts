@@ -36,17 +36,13 @@ export function configuredUrl(environment: Environment): string | undefined {
 export function parseUrl(url: string, name: string): URL {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^postgres(ql)?:$/.test(parsed.protocol)) {
-    throw invalid(name, "is not a PostgreSQL URL", "write it as postgres://user:password@host:5432/database");
+    throw invalid(name, "is not a PostgreSQL URL", "write it as postgres://user@host:5432/database");
   }
   if (!isDecodable(parsed)) {
     throw invalid(name, "has a % that starts no escape", "write a literal % (in a password, say) as %25");
   }
   if (databaseOf(parsed) === "") {
-    throw invalid(
-      name,
-      "names no database",
-      "add it at the end: postgres://user:password@host:5432/database",
-    );
+    throw invalid(name, "names no database", "add it at the end: postgres://user@host:5432/database");
   }
   return parsed;
 }

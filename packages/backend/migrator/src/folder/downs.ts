@@ -1,18 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { snapshotPath } from "./read.ts";
-
-/** drizzle-kit's snapshot, as far as drafting looks into it. */
-interface Snapshot {
-  readonly tables: Readonly<Record<string, SnapshotTable>>;
-}
-
-interface SnapshotTable {
-  readonly name: string;
-  readonly schema: string;
-  readonly foreignKeys: Readonly<Record<string, { readonly tableTo: string; readonly schemaTo?: string }>>;
-}
+import { type Snapshot, type SnapshotTable, undoRenames } from "./renames.ts";
 
 /** The two functions of `drizzle-kit/api` that drafting uses. */
 interface DrizzleKitApi {
@@ -33,10 +24,12 @@ export async function draftDown(
     const after = await readSnapshot(folder, tag);
     const before =
       previousTag === undefined ? api.generateDrizzleJson({}) : await readSnapshot(folder, previousTag);
-    const statements = await withoutPrompts(() => api.generateMigration(after, before));
+    const renamed = undoRenames(await readFile(join(folder, `${tag}.sql`), "utf8"), after);
+    const drafted = await withoutPrompts(() => api.generateMigration(renamed.snapshot, before));
+    const statements = [...renamed.statements, ...dropWithoutCascade(drafted, after)];
     if (statements.length === 0)
       return head + unfinished(`the snapshots do not show what ${tag}.sql changes; undo it by hand`);
-    return `${head}${dropWithoutCascade(statements, after).join("\n--> statement-breakpoint\n")}\n`;
+    return `${head}${statements.join("\n--> statement-breakpoint\n")}\n`;
   } catch (error) {
     return (
       head +

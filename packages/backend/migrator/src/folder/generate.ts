@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import type { FolderSettings } from "../config.ts";
 import { MigratorError } from "../errors.ts";
 import { draftDown } from "./downs.ts";
@@ -98,7 +98,12 @@ async function runDrizzleKit(
   ask: boolean,
 ): Promise<KitRun> {
   const project = projectFolder(settings);
-  const args = ["generate", ...targetArgs(settings), `--name=${name}`, ...(custom ? ["--custom"] : [])];
+  const args = [
+    "generate",
+    ...targetArgs(settings, project),
+    `--name=${name}`,
+    ...(custom ? ["--custom"] : []),
+  ];
   const stdio = ask ? (["inherit", "inherit", "inherit"] as const) : (["ignore", "pipe", "pipe"] as const);
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [drizzleKitBin(project), ...args], {
@@ -116,10 +121,13 @@ async function runDrizzleKit(
   });
 }
 
-function targetArgs(settings: FolderSettings): readonly string[] {
-  if (settings.drizzleConfigFile !== undefined) return [`--config=${settings.drizzleConfigFile}`];
-  if (settings.schemaFile !== undefined) {
-    return ["--dialect=postgresql", `--schema=${settings.schemaFile}`, `--out=${settings.migrations}`];
+/** Paths are given relative to the folder that drizzle-kit runs in: it takes no absolute `--out`. */
+function targetArgs(settings: FolderSettings, project: string): readonly string[] {
+  const { drizzleConfigFile, schemaFile, migrations } = settings;
+  if (drizzleConfigFile !== undefined) return [`--config=${relative(project, drizzleConfigFile)}`];
+  if (schemaFile !== undefined) {
+    const schema = `--schema=${relative(project, schemaFile)}`;
+    return ["--dialect=postgresql", schema, `--out=${relative(project, migrations)}`];
   }
   throw new MigratorError({
     code: "setting-missing",

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as z from "zod/mini";
-import { MigratorError } from "../errors.ts";
+import { MigratorError, messageOf } from "../errors.ts";
 import { type Statement, splitStatements } from "./statements.ts";
 
 /** One entry of the journal with its files. */
@@ -156,27 +156,29 @@ async function readJournal(path: string, names: ReadonlySet<string>): Promise<Jo
 
 /** @throws MigratorError `journal-broken` */
 export function parseJournal(file: string, text: string): Journal {
+  let value: unknown;
   try {
-    return journalSchema.parse(JSON.parse(text));
+    value = JSON.parse(text);
   } catch (cause) {
-    throw new MigratorError({
-      code: "journal-broken",
-      message: `${file} is not a Drizzle journal`,
-      details: [reasonOf(cause)],
-      state: "nothing was applied",
-      fix: "restore the file from version control (a merge conflict left in it is the usual reason)",
-      cause,
-    });
+    throw journalBroken(file, `not JSON: ${messageOf(cause)}`, cause);
   }
+  const parsed = journalSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const reasons = parsed.error.issues.map(
+    (issue) => `${issue.path.join(".") || "the whole file"}: ${issue.message}`,
+  );
+  throw journalBroken(file, reasons.join("; "), parsed.error);
 }
 
-function reasonOf(cause: unknown): string {
-  if (cause instanceof z.core.$ZodError) {
-    return cause.issues
-      .map((issue) => `${issue.path.join(".") || "(whole file)"}: ${issue.message}`)
-      .join("; ");
-  }
-  return `not JSON: ${(cause as Error).message}`;
+function journalBroken(file: string, reason: string, cause: unknown): MigratorError {
+  return new MigratorError({
+    code: "journal-broken",
+    message: `${file} is not a Drizzle journal`,
+    details: [reason],
+    state: "nothing was applied",
+    fix: "restore the file from version control (a merge conflict left in it is the usual reason)",
+    cause,
+  });
 }
 
 function journalMissing(file: string, names: ReadonlySet<string>, cause: unknown): MigratorError {

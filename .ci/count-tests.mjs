@@ -1,0 +1,16 @@
+// Prints "<passed> <failed> <skipped>" of one lane, read from the file that vitest's JSON reporter wrote.
+//
+//   node .ci/count-tests.mjs <file> <true|false: the command succeeded>
+//
+// A file that does not load has no tests to count, and a run may fail after its last test (an unhandled error, a
+// server that cannot be stopped): where such a run names no failed test, it counts as one failure. So does a run
+// without any test. Without a readable file the exit code is 1.
+import { readFileSync } from "node:fs";
+
+const [file = "", succeeded] = process.argv.slice(2);
+const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success } = JSON.parse(
+  readFileSync(file, "utf8"),
+);
+const bad = succeeded !== "true" || !success || numPassedTests + numFailedTests === 0;
+const failed = bad ? Math.max(numFailedTests, 1) : numFailedTests;
+console.log(numPassedTests, failed, numPendingTests + numTodoTests);

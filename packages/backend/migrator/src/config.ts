@@ -3,7 +3,6 @@ import { dirname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as z from "zod/mini";
 import { configuredUrl, parseUrl } from "./connection-url.ts";
-import type { EmbeddedSettings } from "./database/embedded.ts";
 import { type Environment, findRepositoryRoot, LOOKED_IN, readEnvironment } from "./environment.ts";
 import { MigratorError, messageOf } from "./errors.ts";
 
@@ -34,6 +33,13 @@ export type MigratorConfig = z.input<typeof configSchema>;
 export interface LedgerName {
   readonly schema: string;
   readonly table: string;
+}
+
+/** Where the local database of a repository lives, and what it is called. */
+export interface EmbeddedSettings {
+  /** The repository's folder; the cluster goes below it, in `.postgres/`. */
+  readonly root: string;
+  readonly database: string;
 }
 
 /** Where the database is: a URL, or the embedded server of this repository. */

@@ -1,4 +1,4 @@
-import type { Problem } from "./plan.ts";
+import type { Problem } from "./problem.ts";
 
 /** What a long-running verb tells while it runs; the command line prints these to stderr or stdout. */
 export type Event =

@@ -5,5 +5,5 @@ export type { MigratorConfig, SettingsInput } from "./config.ts";
 export { startEmbeddedServer } from "./database/embedded-server.ts";
 export { MigratorError } from "./errors.ts";
 export type { Event } from "./events.ts";
-export type { Problem } from "./plan.ts";
+export type { Problem } from "./problem.ts";
 export type { Status } from "./status.ts";

@@ -4,7 +4,8 @@ import { inspect, showServer } from "./database/inspect.ts";
 import { type AppliedRun, readAppliedRuns } from "./database/run-log.ts";
 import { type Listener, SILENT } from "./events.ts";
 import { readFolder } from "./folder/read.ts";
-import { type MigrationState, type PlanEntry, type Problem, planMigrations } from "./plan.ts";
+import { type MigrationState, type PlanEntry, planMigrations } from "./plan.ts";
+import type { Problem } from "./problem.ts";
 
 export interface StatusMigration {
   /** Null for a ledger row that no file has. */

@@ -3,7 +3,7 @@ import type { Database } from "../database/connect.ts";
 import type { ServerFacts } from "../database/inspect.ts";
 import { identifier } from "../database/sql-text.ts";
 import { MigratorError } from "../errors.ts";
-import { errorsOf, type Problem } from "../plan.ts";
+import { errorsOf, type Problem } from "../problem.ts";
 
 /** Finds out before any write what would make every write fail. */
 export function assertWritable(database: Database, facts: ServerFacts, ledger: LedgerName): void {

@@ -1,6 +1,6 @@
 import { readSettings } from "../config.ts";
 import { EXIT } from "../errors.ts";
-import { errorsOf } from "../plan.ts";
+import { errorsOf } from "../problem.ts";
 import { eventPrinter } from "../report/events.ts";
 import { reportStatus } from "../report/status.ts";
 import { status } from "../status.ts";

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import postgres from "postgres";
+import type { EmbeddedSettings } from "../config.ts";
 import {
   embeddedUrl,
   findRunningServer,
@@ -9,13 +10,6 @@ import {
   stopEmbeddedServer,
 } from "./embedded-server.ts";
 import { withFileLock } from "./file-lock.ts";
-
-/** Where the local database of a repository lives, and what it is called. */
-export interface EmbeddedSettings {
-  /** The repository's folder; the cluster goes below it, in `.postgres/`. */
-  readonly root: string;
-  readonly database: string;
-}
 
 /** A local database in use by this process. */
 export interface EmbeddedDatabase {

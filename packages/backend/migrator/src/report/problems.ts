@@ -1,4 +1,4 @@
-import type { Problem } from "../plan.ts";
+import type { Problem } from "../problem.ts";
 import { noteColors as colors, type Output } from "./output.ts";
 
 /** Prints problems to stderr, each with its fix. */

@@ -1,6 +1,14 @@
 import { type MigrateOptions, type MigrateResult, migrate as runMigrate } from "./apply/migrate.ts";
 import { type RollbackOptions, type RollbackResult, rollback as runRollback } from "./apply/rollback.ts";
-import { readConnection, readSettings, type SettingsInput } from "./config.ts";
+import {
+  DEFAULT_EMBEDDED_DATABASE,
+  type MigratorConfig,
+  readSettings,
+  type SettingsInput,
+} from "./config.ts";
+import { configuredUrl } from "./connection-url.ts";
+import { findEmbeddedUrl } from "./database/embedded.ts";
+import { findRepositoryRoot, readEnvironment } from "./environment.ts";
 import type { Listener } from "./events.ts";
 import { status as readStatus, type Status } from "./status.ts";
 
@@ -33,10 +41,13 @@ export async function status(input: SettingsInput & Listening): Promise<Status> 
   return readStatus(await readSettings(input), input.on);
 }
 
-/** The configured URL, or the embedded server's while one runs: for drizzle-kit's own config. */
-export async function findDatabaseUrl(input: SettingsInput = {}): Promise<string | undefined> {
-  const { connection } = await readConnection(input);
-  if (connection.kind === "url") return connection.url;
-  const { findEmbeddedUrl } = await import("./database/embedded.ts");
-  return findEmbeddedUrl(connection.embedded);
+/**
+ * For drizzle-kit's own config: the URL that the environment configures, or the embedded server's while one runs.
+ * Reads without waiting, because that file cannot wait.
+ * @throws MigratorError where the settings contradict each other
+ */
+export function findDatabaseUrl(config: MigratorConfig = {}): string | undefined {
+  const root = findRepositoryRoot(process.cwd());
+  const url = configuredUrl(readEnvironment(root));
+  return url ?? findEmbeddedUrl({ root, database: config.embeddedDatabase ?? DEFAULT_EMBEDDED_DATABASE });
 }

@@ -11,6 +11,9 @@ const ledgerSchema = z.strictObject({
   table: z._default(z.string().check(z.minLength(1)), "__drizzle_migrations"),
 });
 
+/** Name of the embedded server's database where the config names none. */
+export const DEFAULT_EMBEDDED_DATABASE = "dev";
+
 const configSchema = z.strictObject({
   /** Folder of the migrations, relative to the config file. */
   migrations: z.optional(z.string()),
@@ -23,7 +26,7 @@ const configSchema = z.strictObject({
   /** A document with a section "Clean state", named where a database holds objects that no migration made. */
   runbook: z.optional(z.string()),
   /** Name of the local database that is used when no connection is configured. */
-  embeddedDatabase: z._default(z.string().check(z.minLength(1)), "dev"),
+  embeddedDatabase: z._default(z.string().check(z.minLength(1)), DEFAULT_EMBEDDED_DATABASE),
 });
 
 /** What `migrator.config.js` may hold. */
@@ -130,7 +133,7 @@ interface Context {
 async function readContext(configPath: string | undefined): Promise<Context> {
   const { config, folder } = await readConfig(configPath);
   const root = findRepositoryRoot(folder);
-  return { config, folder, root, environment: await readEnvironment(root) };
+  return { config, folder, root, environment: readEnvironment(root) };
 }
 
 function folderSettingsOf({ config, folder }: Context, input: SettingsInput): FolderSettings {

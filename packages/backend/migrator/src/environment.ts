@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse } from "dotenv";
 import { MigratorError } from "./errors.ts";
@@ -19,13 +18,8 @@ const FILES = [".env.local", ".env"] as const;
 export const LOOKED_IN = "the environment, .env.local and .env at the repository's root";
 
 /** The environment, completed from `.env.local` and then `.env` of the repository. An empty variable counts as set. */
-export async function readEnvironment(
-  root: string,
-  env: NodeJS.ProcessEnv = process.env,
-): Promise<Environment> {
-  const files = await Promise.all(
-    FILES.map(async (name) => ({ name, values: parse(await read(join(root, name))) })),
-  );
+export function readEnvironment(root: string, env: NodeJS.ProcessEnv = process.env): Environment {
+  const files = FILES.map((name) => ({ name, values: parse(read(join(root, name))) }));
   const layers = [{ name: "the environment", values: definedOf(env) }, ...files];
   const layerOf = (name: string) => layers.find((layer) => name in layer.values);
   return {
@@ -43,17 +37,21 @@ export function findRepositoryRoot(folder: string): string {
   }
 }
 
-async function read(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") return "";
+/** Not awaited, since drizzle-kit's config file, which also asks for the connection, cannot wait. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT") return "";
     throw new MigratorError({
       code: "settings-unreadable",
-      message: `${path} is there but cannot be read (${cause.code})`,
+      message: `${path} is there but cannot be read (${code})`,
       state: "nothing was done",
       fix: "make it readable for this user, or remove it",
       cause,
     });
-  });
+  }
 }
 
 function definedOf(env: NodeJS.ProcessEnv): Record<string, string> {

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { chown, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
@@ -59,12 +60,20 @@ export async function stopEmbeddedServer(dataFolder: string): Promise<void> {
 }
 
 /** The server that runs in this data folder now, if one does. */
-export async function findRunningServer(dataFolder: string): Promise<RunningServer | undefined> {
+export function findRunningServer(dataFolder: string): RunningServer | undefined {
   // postmaster.pid, by line: pid, data folder, start time, port, socket folder, address, shared memory, state.
-  const lines = (await readFile(join(dataFolder, "postmaster.pid"), "utf8").catch(() => "")).split("\n");
+  const lines = textOf(join(dataFolder, "postmaster.pid")).split("\n");
   const pid = Number(lines[0]);
   const ready = lines[7]?.trim() === "ready";
   return ready && isAlive(pid) ? { pid, port: Number(lines[3]) } : undefined;
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 export function embeddedUrl(port: number, database: string, password?: string): string {

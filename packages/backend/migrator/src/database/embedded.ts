@@ -36,7 +36,7 @@ export async function openEmbedded(settings: EmbeddedSettings): Promise<Embedded
   // Its own .gitignore, so that no repository has to know about this folder.
   await writeFile(join(settings.root, ".postgres", ".gitignore"), "*\n");
   return withFileLock(place.lock, async () => {
-    const running = await findRunningServer(place.data);
+    const running = findRunningServer(place.data);
     const port =
       running?.port ?? (await startEmbeddedServer({ dataFolder: place.data, port: USUAL_PORT })).port;
     await ensureDatabase(port, settings.database);
@@ -47,8 +47,8 @@ export async function openEmbedded(settings: EmbeddedSettings): Promise<Embedded
 }
 
 /** The URL of the local database if its server is running now (`migrator dev` keeps it so). */
-export async function findEmbeddedUrl(settings: EmbeddedSettings): Promise<string | undefined> {
-  const running = await findRunningServer(placeOf(settings).data);
+export function findEmbeddedUrl(settings: EmbeddedSettings): string | undefined {
+  const running = findRunningServer(placeOf(settings).data);
   return running && embeddedUrl(running.port, settings.database);
 }
 
@@ -57,7 +57,7 @@ async function release(settings: EmbeddedSettings): Promise<void> {
   await withFileLock(place.lock, async () => {
     await rm(join(place.users, String(process.pid)), { force: true });
     if ((await livingUsers(place.users)) > 0) return;
-    if (await findRunningServer(place.data)) await stopEmbeddedServer(place.data);
+    if (findRunningServer(place.data)) await stopEmbeddedServer(place.data);
   });
 }
 

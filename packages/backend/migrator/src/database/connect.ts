@@ -20,19 +20,28 @@ const CLIENT_PARAMETERS = new Set([
 
 const CONNECT_TIMEOUT_S = 10;
 
-/** Opens the database for the length of `work`; the embedded server is started, and stopped afterwards, where that is meant. */
+/** Opens the database for the length of `work`. */
 export async function withDatabase<T>(
   connection: Connection,
   work: (database: Database) => Promise<T>,
   on: Listener = SILENT,
 ): Promise<T> {
-  if (connection.kind === "url") return withUrl(connection.url, work);
+  return withServer(connection, (url) => withUrl(url, work), on);
+}
+
+/** The URL of the database that is meant, its server up while `work` runs: the embedded one is started and stopped. */
+export async function withServer<T>(
+  connection: Connection,
+  work: (url: string) => Promise<T>,
+  on: Listener = SILENT,
+): Promise<T> {
+  if (connection.kind === "url") return work(connection.url);
   // Loaded only here: whoever has a server of his own does not wait for the embedded one's code.
   const { openEmbedded } = await import("./embedded.ts");
   const embedded = await openEmbedded(connection.embedded);
   on({ type: "embedded", url: embedded.url, started: embedded.started });
   try {
-    return await withUrl(embedded.url, work);
+    return await work(embedded.url);
   } finally {
     await embedded.release();
   }

@@ -2,7 +2,7 @@ import type { Connection } from "../config.ts";
 import { addressOf, isLocalHost } from "../connection-url.ts";
 import { MigratorError } from "../errors.ts";
 import type { Listener } from "../events.ts";
-import { withDatabase } from "./connect.ts";
+import { withServer, withUrl } from "./connect.ts";
 import { serverWords } from "./failures.ts";
 import { identifier } from "./sql-text.ts";
 
@@ -21,35 +21,23 @@ export interface ResetResult {
 export async function reset(connection: Connection, production: boolean, on: Listener): Promise<ResetResult> {
   if (production) throw refuse("production", "NODE_ENV is production", "reset is for local databases only");
   if (connection.kind === "url") assertLocal(connection.url);
-  return withDatabase(
-    maintenance(connection),
-    async ({ sql, address }) => {
-      const database = nameOf(connection);
-      try {
-        await sql.unsafe(`drop database if exists ${identifier(database)} with (force)`);
-        await sql.unsafe(`create database ${identifier(database)}`);
-      } catch (cause) {
-        throw resetFailed(database, cause);
-      }
-      return { database, server: `${address.host}:${address.port}` };
-    },
-    on,
-  );
+  return withServer(connection, recreate, on);
 }
 
-function nameOf(connection: Connection): string {
-  return connection.kind === "url"
-    ? addressOf(new URL(connection.url)).database
-    : connection.embedded.database;
-}
-
-/** A database cannot be dropped from inside: the same server, through the database that every server has. */
-function maintenance(connection: Connection): Connection {
-  if (connection.kind === "embedded")
-    return { kind: "embedded", embedded: { ...connection.embedded, database: "postgres" } };
-  const url = new URL(connection.url);
-  url.pathname = "/postgres";
-  return { kind: "url", url: url.href };
+async function recreate(href: string): Promise<ResetResult> {
+  const { database } = addressOf(new URL(href));
+  // A database cannot be dropped from inside: through the one that every server has.
+  const maintenance = new URL(href);
+  maintenance.pathname = "/postgres";
+  return withUrl(maintenance.href, async ({ sql, address }) => {
+    try {
+      await sql.unsafe(`drop database if exists ${identifier(database)} with (force)`);
+      await sql.unsafe(`create database ${identifier(database)}`);
+    } catch (cause) {
+      throw resetFailed(database, cause);
+    }
+    return { database, server: `${address.host}:${address.port}` };
+  });
 }
 
 function assertLocal(href: string): void {

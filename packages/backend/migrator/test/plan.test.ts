@@ -1,0 +1,363 @@
+import { describe, expect, test } from "vitest";
+import type { LedgerRow } from "../src/database/ledger.ts";
+import type { Migration, MigrationFolder } from "../src/folder/read.ts";
+import { type MigrationState, planMigrations } from "../src/plan.ts";
+import type { Problem, ProblemCode } from "../src/problem.ts";
+import { FIRST_WHEN } from "./support/folder.ts";
+
+const NOW = FIRST_WHEN + 1_000_000;
+
+/** A migration whose file has this content's "hash"; null for no file. */
+function migration(
+  tag: string,
+  hash: string | null,
+  given: { readonly when?: number; readonly hasSnapshot?: boolean } = {},
+): Migration {
+  const fileName = `${tag}.sql`;
+  return {
+    tag,
+    when: given.when ?? FIRST_WHEN + Number(tag.slice(0, 4)) * 1000,
+    fileName,
+    up: hash === null ? undefined : { fileName, hash, statements: [] },
+    down: undefined,
+    hasSnapshot: given.hasSnapshot ?? true,
+  };
+}
+
+function folder(migrations: readonly Migration[], orphans: readonly string[] = []): MigrationFolder {
+  return { path: "drizzle", migrations, orphans };
+}
+
+/** A ledger with ids in the order given; `createdAt` is the number of the migration, as `when` is above. */
+function ledger(...rows: readonly (readonly [hash: string, number: number | null])[]): LedgerRow[] {
+  return rows.map(([hash, number], index) => ({
+    id: index + 1,
+    hash,
+    createdAt: number === null ? null : FIRST_WHEN + number * 1000,
+  }));
+}
+
+const [one, two, three] = [
+  migration("0000_one", "aaaa"),
+  migration("0001_two", "bbbb"),
+  migration("0002_three", "cccc"),
+];
+
+interface Case {
+  readonly title: string;
+  readonly folder: MigrationFolder;
+  readonly ledger: readonly LedgerRow[];
+  readonly allowOutOfOrder?: boolean;
+  readonly states: readonly (readonly [tag: string | null, state: MigrationState, row?: number])[];
+  readonly pending: readonly string[];
+  readonly problems: readonly (readonly [
+    code: ProblemCode,
+    severity: Problem["severity"],
+    tag: string | null,
+  ])[];
+}
+
+const CASES: readonly Case[] = [
+  {
+    title: "an empty folder and an empty ledger give an empty plan",
+    folder: folder([]),
+    ledger: [],
+    states: [],
+    pending: [],
+    problems: [],
+  },
+  {
+    title: "on an empty ledger everything is pending, in journal order",
+    folder: folder([one, two, three]),
+    ledger: [],
+    states: [
+      ["0000_one", "pending"],
+      ["0001_two", "pending"],
+      ["0002_three", "pending"],
+    ],
+    pending: ["0000_one", "0001_two", "0002_three"],
+    problems: [],
+  },
+  {
+    title: "what is in the ledger is applied, the rest is pending",
+    folder: folder([one, two, three]),
+    ledger: ledger(["aaaa", 0], ["bbbb", 1]),
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "applied", 2],
+      ["0002_three", "pending"],
+    ],
+    pending: ["0002_three"],
+    problems: [],
+  },
+  {
+    title: "applied means the hash, whatever date the ledger holds",
+    folder: folder([one, two]),
+    ledger: ledger(["aaaa", 77], ["bbbb", null]),
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "applied", 2],
+    ],
+    pending: [],
+    problems: [],
+  },
+  {
+    title: "pending is no high-water mark: a newer date in the ledger hides nothing",
+    folder: folder([one, two]),
+    ledger: ledger(["aaaa", 999]),
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "pending"],
+    ],
+    pending: ["0001_two"],
+    problems: [],
+  },
+  {
+    title: "a pending migration before an applied one is refused as out of order",
+    folder: folder([one, two, three]),
+    ledger: ledger(["aaaa", 0], ["cccc", 2]),
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "pending"],
+      ["0002_three", "applied", 2],
+    ],
+    pending: ["0001_two"],
+    problems: [["out-of-order", "error", "0001_two"]],
+  },
+  {
+    title: "with the flag, out of order is only a warning",
+    folder: folder([one, two, three]),
+    ledger: ledger(["aaaa", 0], ["cccc", 2]),
+    allowOutOfOrder: true,
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "pending"],
+      ["0002_three", "applied", 2],
+    ],
+    pending: ["0001_two"],
+    problems: [["out-of-order", "warning", "0001_two"]],
+  },
+  {
+    title: "an applied file that changed is edited, never pending again",
+    folder: folder([one, migration("0001_two", "BBBB"), three]),
+    ledger: ledger(["aaaa", 0], ["bbbb", 1], ["cccc", 2]),
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "edited", 2],
+      ["0002_three", "applied", 3],
+    ],
+    pending: [],
+    problems: [["edited", "error", "0001_two"]],
+  },
+  {
+    title: "what is pending before an edited migration is out of order too",
+    folder: folder([one, migration("0001_two", "BBBB")]),
+    ledger: ledger(["bbbb", 1]),
+    states: [
+      ["0000_one", "pending"],
+      ["0001_two", "edited", 1],
+    ],
+    pending: ["0000_one"],
+    problems: [
+      ["out-of-order", "error", "0000_one"],
+      ["edited", "error", "0001_two"],
+    ],
+  },
+  {
+    title: "a journal entry without its file is missing, applied or not",
+    folder: folder([migration("0000_one", null), migration("0001_two", null)]),
+    ledger: ledger(["aaaa", 0]),
+    states: [
+      ["0000_one", "missing", 1],
+      ["0001_two", "missing"],
+    ],
+    pending: [],
+    problems: [
+      ["missing-file", "error", "0000_one"],
+      ["missing-file", "error", "0001_two"],
+    ],
+  },
+  {
+    title: "a ledger row that no file has is unknown, and last",
+    folder: folder([one]),
+    ledger: ledger(["ffff", 5], ["aaaa", 0]),
+    states: [
+      ["0000_one", "applied", 2],
+      [null, "unknown", 1],
+    ],
+    pending: [],
+    problems: [["unknown-applied", "warning", null]],
+  },
+  {
+    title: "two rows of one migration count once and are warned of",
+    folder: folder([one, two]),
+    ledger: ledger(["aaaa", 0], ["aaaa", 0], ["bbbb", 1]),
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "applied", 3],
+    ],
+    pending: [],
+    problems: [["duplicate-ledger-row", "warning", null]],
+  },
+  {
+    title: "equal files each need a row of their own",
+    folder: folder([one, migration("0001_two", "aaaa")]),
+    ledger: ledger(["aaaa", 0]),
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "pending"],
+    ],
+    pending: ["0001_two"],
+    problems: [],
+  },
+  {
+    title: "of equal files, the one with the row's date is the applied one",
+    folder: folder([one, migration("0001_two", "aaaa")]),
+    ledger: ledger(["aaaa", 1]),
+    states: [
+      ["0000_one", "pending"],
+      ["0001_two", "applied", 1],
+    ],
+    pending: ["0000_one"],
+    problems: [["out-of-order", "error", "0000_one"]],
+  },
+  {
+    title: "equal files that both ran are both applied, without a warning of duplicates",
+    folder: folder([one, migration("0001_two", "aaaa")]),
+    ledger: ledger(["aaaa", 1], ["aaaa", 0]),
+    states: [
+      ["0000_one", "applied", 2],
+      ["0001_two", "applied", 1],
+    ],
+    pending: [],
+    problems: [],
+  },
+  {
+    title: "a copy of an applied file under a date that the ledger knows is pending, not edited",
+    folder: folder([migration("0000_one", "aaaa"), migration("0001_two", "aaaa", { when: FIRST_WHEN })]),
+    ledger: ledger(["aaaa", 0]),
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "pending"],
+    ],
+    pending: ["0001_two"],
+    problems: [["when-not-increasing", "warning", "0001_two"]],
+  },
+  {
+    title: "a file that the journal does not name is warned of",
+    folder: folder([one], ["0001_lost.sql"]),
+    ledger: ledger(["aaaa", 0]),
+    states: [["0000_one", "applied", 1]],
+    pending: [],
+    problems: [["not-in-journal", "warning", null]],
+  },
+  {
+    title: "equal and falling dates are warned of",
+    folder: folder([
+      one,
+      migration("0001_two", "bbbb", { when: FIRST_WHEN }),
+      migration("0002_three", "cccc", { when: FIRST_WHEN - 1 }),
+    ]),
+    ledger: [],
+    states: [
+      ["0000_one", "pending"],
+      ["0001_two", "pending"],
+      ["0002_three", "pending"],
+    ],
+    pending: ["0000_one", "0001_two", "0002_three"],
+    problems: [
+      ["when-not-increasing", "warning", "0001_two"],
+      ["when-not-increasing", "warning", "0002_three"],
+    ],
+  },
+  {
+    title: "a date in the future is warned of, the present one is not",
+    folder: folder([
+      migration("0000_one", "aaaa", { when: NOW }),
+      migration("0001_two", "bbbb", { when: NOW + 1 }),
+    ]),
+    ledger: [],
+    states: [
+      ["0000_one", "pending"],
+      ["0001_two", "pending"],
+    ],
+    pending: ["0000_one", "0001_two"],
+    problems: [["when-in-future", "warning", "0001_two"]],
+  },
+  {
+    title: "one number given twice is warned of",
+    folder: folder([one, two, migration("0001_other", "dddd", { when: FIRST_WHEN + 1500 })]),
+    ledger: [],
+    states: [
+      ["0000_one", "pending"],
+      ["0001_two", "pending"],
+      ["0001_other", "pending"],
+    ],
+    pending: ["0000_one", "0001_two", "0001_other"],
+    problems: [["duplicate-number", "warning", "0001_other"]],
+  },
+  {
+    title: "a missing snapshot is warned of",
+    folder: folder([migration("0000_one", "aaaa", { hasSnapshot: false }), two]),
+    ledger: [],
+    states: [
+      ["0000_one", "pending"],
+      ["0001_two", "pending"],
+    ],
+    pending: ["0000_one", "0001_two"],
+    problems: [["snapshot-missing", "warning", "0000_one"]],
+  },
+];
+
+describe("planMigrations", () => {
+  test.each(CASES)("$title", ({ folder, ledger, allowOutOfOrder, states, pending, problems }) => {
+    const plan = planMigrations(folder, ledger, { now: NOW, allowOutOfOrder });
+    expect(plan.entries.map(({ tag, state, row }) => [tag, state, row?.id])).toEqual(
+      states.map(([tag, state, row]) => [tag, state, row]),
+    );
+    expect(plan.pending.map(({ tag }) => tag)).toEqual(pending);
+    expect(plan.problems.map(({ code, severity, tag }) => [code, severity, tag])).toEqual(problems);
+  });
+
+  test("every problem code is met by a case above", () => {
+    const codes: Record<ProblemCode, true> = {
+      edited: true,
+      "missing-file": true,
+      "out-of-order": true,
+      "unknown-applied": true,
+      "duplicate-ledger-row": true,
+      "not-in-journal": true,
+      "duplicate-number": true,
+      "when-not-increasing": true,
+      "when-in-future": true,
+      "snapshot-missing": true,
+    };
+    const met = new Set(CASES.flatMap((one) => one.problems.map(([code]) => code)));
+    expect([...met].sort()).toEqual(Object.keys(codes).sort());
+  });
+
+  test("every problem says what is wrong, with a name in it, and how to mend it", () => {
+    for (const { folder, ledger } of CASES) {
+      for (const { message, fix, tag } of planMigrations(folder, ledger, { now: NOW }).problems) {
+        expect(message).toMatch(tag === null ? /row \d+, hash \w{4}|\.sql/ : new RegExp(tag));
+        expect(fix).not.toBe("");
+      }
+    }
+  });
+
+  test("an edited migration shows the file's hash, a missing one that of the ledger", () => {
+    const plan = planMigrations(
+      folder([migration("0000_one", "AAAA"), migration("0001_two", null), migration("0002_three", null)]),
+      ledger(["aaaa", 0], ["bbbb", 1]),
+      { now: NOW },
+    );
+    expect(plan.entries.map(({ hash }) => hash)).toEqual(["AAAA", "bbbb", null]);
+    expect(plan.problems[0]?.message).toContain("ledger aaaa, file AAAA");
+  });
+
+  test("the same folder and ledger give the same plan, and neither is changed", () => {
+    const frozen = folder(Object.freeze([one, two, three]) as readonly Migration[]);
+    const rows = Object.freeze(ledger(["cccc", 2], ["aaaa", 0])) as LedgerRow[];
+    expect(planMigrations(frozen, rows, { now: NOW })).toEqual(planMigrations(frozen, rows, { now: NOW }));
+  });
+});

@@ -1,0 +1,62 @@
+import { describe, expect, test } from "vitest";
+import { redact, secretsIn } from "../src/report/redact.ts";
+
+describe("redact", () => {
+  test.each([
+    [
+      "a URL's password",
+      "at postgres://ann:hunter22@db:5432/x failed",
+      "at postgres://ann:***@db:5432/x failed",
+    ],
+    ["the other scheme", "postgresql://ann:hunter22@db/x", "postgresql://ann:***@db/x"],
+    ["schemes in capitals", "POSTGRES://ann:hunter22@db/x", "POSTGRES://ann:***@db/x"],
+    ["a URL without user", "postgres://:hunter22@db/x", "postgres://:***@db/x"],
+    [
+      "two URLs in one text",
+      "postgres://a:one11@x/y and postgres://b:two22@x/y",
+      "postgres://a:***@x/y and postgres://b:***@x/y",
+    ],
+    ["nothing where there is no password", "postgres://ann@db:5432/x", "postgres://ann@db:5432/x"],
+    ["nothing in ordinary text", "12:30 me@example.org", "12:30 me@example.org"],
+  ])("takes out %s", (_, text, clean) => {
+    expect(redact(text, [])).toBe(clean);
+  });
+
+  test("takes out secrets that are given, each time they occur", () => {
+    expect(redact("secret1 then secret2 then secret1", ["secret1", "secret2"])).toBe("*** then *** then ***");
+  });
+
+  test("takes out the longer of two secrets first, so that none is half shown", () => {
+    expect(redact("pass-and-more", ["pass", "pass-and-more"])).toBe("***");
+    expect(redact("pass-and-more", ["pass-and-more", "pass"])).toBe("***");
+  });
+
+  test("takes secrets literally, not as patterns", () => {
+    expect(redact("a.c abc $& a.c", ["a.c"])).toBe("*** abc $& ***");
+  });
+
+  test("an empty secret changes nothing", () => {
+    expect(redact("text", [""])).toBe("text");
+  });
+});
+
+describe("secretsIn", () => {
+  test("finds the passwords of URLs, written and decoded", () => {
+    expect(secretsIn(["migrate", "postgres://ann:p%40ss%20word@db/x"], [])).toEqual([
+      "p%40ss%20word",
+      "p@ss word",
+    ]);
+  });
+
+  test("takes passwords as given", () => {
+    expect(secretsIn([], ["from-env", undefined])).toEqual(["from-env"]);
+  });
+
+  test("leaves out what is too short to be told from ordinary words", () => {
+    expect(secretsIn(["postgres://ann:abc@db/x"], ["a", ""])).toEqual([]);
+  });
+
+  test("does not stumble over a % that starts no escape", () => {
+    expect(secretsIn(["postgres://ann:100%sure@db/x"], [])).toContain("100%sure");
+  });
+});

@@ -1,15 +1,15 @@
 import type { TestProject } from "vitest/node";
+import { startEmbeddedServer } from "../../../migrator/src/database/embedded-server.ts";
 import { connectQuietly } from "../../src/admin.ts";
 import type {} from "../../src/run.ts";
 import { startTestServer } from "../../src/server.ts";
 
 /** As the real one, but it prints what the test files left before it stops the server. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const startEmbedded = () => Promise.reject(new Error("this run takes the server of the outer run"));
-  const { stop, ...server } = await startTestServer({ startEmbedded });
+  const { stop, ...server } = await startTestServer({ startEmbedded: startEmbeddedServer });
   const { label, ...provided } = server;
   project.provide("testDatabase", provided);
-  console.log(`server: ${label}`);
+  console.log(`server: ${label}\nport: ${new URL(server.url).port}`);
   return async () => {
     const admin = connectQuietly(server.url, 1);
     const left = await admin<{ name: string }[]>`

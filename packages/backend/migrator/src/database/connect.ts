@@ -56,12 +56,16 @@ export async function withUrl<T>(href: string, work: (database: Database) => Pro
     onNotice: () => {},
     sql: open(url, address, (message) => database.onNotice(message)),
   };
+  // Connects, without being waited for: the work's own first query follows at once. It only tells, should the work
+  // fail, whether that was because there is no connection at all.
+  const greeting = database.sql.unsafe("select 1").then(
+    () => undefined,
+    (cause: unknown) => connectionFailure(cause, address),
+  );
   try {
-    // Connects. Everything after it that fails has a better explanation than "cannot connect".
-    await database.sql.unsafe("select 1").catch((cause: unknown) => {
-      throw connectionFailure(cause, address);
-    });
     return await work(database);
+  } catch (error) {
+    throw (await greeting) ?? error;
   } finally {
     await database.sql.end({ timeout: 5 });
   }

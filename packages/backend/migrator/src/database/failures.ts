@@ -25,7 +25,7 @@ export function serverWords(error: unknown): readonly string[] {
 
 /** What a failed connection means, by SQLSTATE or system error code. */
 export function connectionFailure(cause: unknown, address: ServerAddress): MigratorError {
-  const explain = EXPLANATIONS[codeOf(cause) ?? ""] ?? (isServerError(cause) ? refused : unreachable);
+  const explain = EXPLANATIONS[codeOf(cause) ?? ""] ?? fallbackFor(cause);
   const { code, message, fix } = explain(address, cause);
   return new MigratorError({
     code,
@@ -65,6 +65,20 @@ const EXPLANATIONS: Readonly<Record<string, Explain>> = {
     fix: "run again when it is up",
   }),
 };
+
+function fallbackFor(cause: unknown): Explain {
+  if (isServerError(cause)) return refused;
+  // Node has dozens of codes for what can be wrong with a certificate; all their messages say so.
+  return /\bTLS\b|certificate|altname/i.test(messageOf(cause)) ? noTls : unreachable;
+}
+
+function noTls({ host, port }: ServerAddress): Explanation {
+  return {
+    code: "tls-failed",
+    message: `no encrypted connection to ${host}:${port} could be made`,
+    fix: "if the server offers no TLS, use sslmode=disable (POSTGRES_SSL=disable); if its certificate is not trusted, name its CA's file in NODE_EXTRA_CA_CERTS",
+  };
+}
 
 function wrongPassword(address: ServerAddress): Explanation {
   return {

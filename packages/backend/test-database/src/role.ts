@@ -51,6 +51,8 @@ export async function createTestRole(options: TestRoleOptions = {}): Promise<Tes
   ].join(" ");
   // Utility statements take no parameters.
   await admin`create role ${admin(name)} ${admin.unsafe(flags)} password ${admin.unsafe(literal(password))}`;
+  // A superuser needs no membership; a CREATEROLE user in TEST_POSTGRES does, to hand over objects and drop them.
+  await admin`grant ${admin(name)} to current_user`;
   for (const [setting, value] of Object.entries(options.settings ?? {})) {
     await admin`alter role ${admin(name)} set ${admin(setting)} = ${admin.unsafe(literal(value))}`;
   }

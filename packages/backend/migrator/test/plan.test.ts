@@ -4,6 +4,7 @@ import type { Migration, MigrationFolder } from "../src/folder/read.ts";
 import { type MigrationState, planMigrations } from "../src/plan.ts";
 import type { Problem, ProblemCode } from "../src/problem.ts";
 import { FIRST_WHEN } from "./support/folder.ts";
+import { titled } from "./support/titled.ts";
 
 const NOW = FIRST_WHEN + 1_000_000;
 
@@ -310,7 +311,7 @@ const CASES: readonly Case[] = [
 ];
 
 describe("planMigrations", () => {
-  test.each(CASES)("$title", ({ folder, ledger, allowOutOfOrder, states, pending, problems }) => {
+  test.each(titled(CASES))("%s", (_, { folder, ledger, allowOutOfOrder, states, pending, problems }) => {
     const plan = planMigrations(folder, ledger, { now: NOW, allowOutOfOrder });
     expect(plan.entries.map(({ tag, state, row }) => [tag, state, row?.id])).toEqual(
       states.map(([tag, state, row]) => [tag, state, row]),

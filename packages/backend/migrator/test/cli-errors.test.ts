@@ -413,7 +413,7 @@ describe("SQL that fails", () => {
       },
       {
         title: "in a statement of several commands",
-        sql: "CREATE TABLE a (id int);\nCREATE TABLE b (id int);\nALTER TABLE a\n  ADD CHECK (oops);\nSELECT 1;",
+        sql: "CREATE TABLE a (id int);\nCREATE TABLE b (id int);\nSELECT 1,\n  oops;\nSELECT 1;",
         place: "statement 1 of 1, line 4",
       },
       {
@@ -551,9 +551,9 @@ describe("privileges", () => {
     },
   ] as const;
 
-  test.each(WITHOUT_RIGHTS)(
-    "a role $title is told so with the GRANT, and with it the run succeeds",
-    async (one) => {
+  test.each(titled(WITHOUT_RIGHTS))(
+    "a role %s is told so with the GRANT, and with it the run succeeds",
+    async (_, one) => {
       const database = await createTestDatabase();
       // The first table is nobody's concern: the migration to run makes another one.
       const folder = await makeFolder(

@@ -250,7 +250,12 @@ describe("transactions", () => {
     expect(row).toEqual({ mine: true, value: "'a\\b'::text" });
   });
 
-  test("a connection that is cut in a migration undoes it whole, says so, and the next run does it", async () => {
+  test.each(
+    titled([
+      { title: "in the first migration", before: [] },
+      { title: "after another one", before: [THREE[0]] },
+    ]),
+  )("a connection that is cut %s: undone whole, said so, and the next run does it", async (_, { before }) => {
     const database = await createTestDatabase();
     const cut: MigrationFiles = {
       tag: "0001_cut",
@@ -258,15 +263,19 @@ describe("transactions", () => {
         BREAKPOINT,
       ),
     };
-    const folder = await makeFolder([THREE[0], cut]);
-    const error = await failureOf(migrate({ migrations: folder, url: database.url }));
-    expect(error.exitCode).toBe(1);
-    expect(error.state).toMatch(/^0000_author was applied; 0001_cut was undone whole/);
-    expect(await readTables(database.sql)).toEqual(["author"]);
-    expect(await readLedgerRows(database.sql)).toHaveLength(1);
-    await writeMigrations(folder, [THREE[0], { ...cut, sql: "CREATE TABLE cut ();" }]);
-    await migrate({ migrations: folder, url: database.url });
-    expect(await readTables(database.sql)).toEqual(["author", "cut"]);
+    const folder = await makeFolder([...before, cut]);
+    const args = ["migrate", "--migrations", folder, "--url", database.url];
+    // More than once, because what a driver makes of a lost connection depends on what arrives first.
+    for (let time = 0; time < 3; time++) {
+      const result = await runCli(args);
+      expect(result.exitCode).toBe(1);
+      expect(result.stderr).toContain("0001_cut was undone whole");
+    }
+    expect(await exists(database.sql, "cut")).toBe(false);
+    expect((await readLedgerRows(database.sql)) ?? []).toHaveLength(before.length);
+    await writeMigrations(folder, [...before, { ...cut, sql: "CREATE TABLE cut ();" }]);
+    expect(await runCli(args)).toMatchObject({ exitCode: 0 });
+    expect(await exists(database.sql, "cut")).toBe(true);
   });
 
   test("nothing of a cut migration reaches a new connection, however much was still to be sent", async () => {

@@ -1,0 +1,259 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createTestDatabase } from "@repo/test-database";
+import { describe, expect, test } from "vitest";
+import { migrate, rollback } from "../src/index.ts";
+import { type CliResult, documentOf, errorOf, runCli } from "./support/cli.ts";
+import { readCatalog, readLedgerRows, readTables } from "./support/database.ts";
+import { fingerprint, makeProject, writeFiles } from "./support/project.ts";
+import { temporaryFolder } from "./support/temporary.ts";
+import { titled } from "./support/titled.ts";
+
+const AUTHOR = `import { integer, pgTable, text } from "drizzle-orm/pg-core";
+export const author = pgTable("author", { id: integer().primaryKey(), name: text().notNull() });
+`;
+
+const AUTHOR_BORN = AUTHOR.replace("name: text().notNull()", "name: text().notNull(), born: text()");
+
+const AUTHOR_RENAMED = AUTHOR.replace("name: text().notNull()", "title: text().notNull()");
+
+/** Runs generate in a project, by flags. */
+function generate(project: string, ...args: string[]): Promise<CliResult> {
+  return runCli(["generate", "--schema", "schema.ts", "--migrations", "drizzle", ...args], { cwd: project });
+}
+
+interface JournalFile {
+  readonly entries: readonly { readonly tag: string; readonly when: number }[];
+}
+
+async function readJournal(project: string): Promise<JournalFile> {
+  return JSON.parse(await readFile(join(project, "drizzle", "meta", "_journal.json"), "utf8")) as JournalFile;
+}
+
+describe("generate", () => {
+  test("writes migration, snapshot, journal and down draft, spaces their dates, and then finds nothing to do", async () => {
+    const project = await makeProject({ "schema.ts": AUTHOR });
+    const first = await generate(project, "--name", "author");
+    expect(first).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(first.stdout).toBe(
+      [
+        "generated 0000_author",
+        "  drizzle/0000_author.sql",
+        "  drizzle/0000_author.down.sql",
+        "  drizzle/meta/0000_snapshot.json",
+        "read both files before you commit; the down file is a draft\n",
+      ].join("\n"),
+    );
+    expect(Object.keys(await fingerprint(join(project, "drizzle")))).toEqual([
+      "0000_author.down.sql",
+      "0000_author.sql",
+      "meta/0000_snapshot.json",
+      "meta/_journal.json",
+    ]);
+    expect((await readJournal(project)).entries).toMatchObject([{ idx: 0, tag: "0000_author" }]);
+
+    // As a clock that was wrong, or another branch, leaves it behind.
+    const future = Date.now() + 3_600_000;
+    const journal = await readJournal(project);
+    const entries = journal.entries.map((entry) => ({ ...entry, when: future }));
+    await writeFiles(project, {
+      "schema.ts": AUTHOR_BORN,
+      "drizzle/meta/_journal.json": JSON.stringify({ ...journal, entries }, null, 2),
+    });
+    const second = await generate(project, "--name", "author_born", "--json");
+    expect(documentOf(second)).toEqual({
+      tag: "0001_author_born",
+      files: [
+        "drizzle/0001_author_born.sql",
+        "drizzle/0001_author_born.down.sql",
+        "drizzle/meta/0001_snapshot.json",
+      ],
+      downUnfinished: false,
+    });
+    expect((await readJournal(project)).entries.map(({ when }) => when)).toEqual([future, future + 1000]);
+
+    const before = await fingerprint(join(project, "drizzle"));
+    const third = await generate(project, "--name", "nothing");
+    expect(third).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^nothing to generate/) });
+    expect(await fingerprint(join(project, "drizzle"))).toEqual(before);
+
+    const database = await createTestDatabase();
+    const input = { migrations: join(project, "drizzle"), url: database.url };
+    const catalogs = [await readCatalog(database.sql)];
+    for (const to of ["0000_author", "0001_author_born"]) {
+      await migrate({ ...input, to });
+      catalogs.push(await readCatalog(database.sql));
+    }
+    await rollback(input);
+    expect(await readCatalog(database.sql)).toEqual(catalogs[1]);
+    await rollback(input);
+    expect(await readCatalog(database.sql)).toEqual(catalogs[0]);
+  });
+
+  test("takes folder and drizzle-kit's config from migrator.config.js, wherever it is called from", async () => {
+    const project = await makeProject({
+      "package.json": '{ "type": "module" }',
+      "db/schema.ts": AUTHOR,
+      "db/drizzle.config.ts":
+        'export default { dialect: "postgresql", schema: "./schema.ts", out: "./drizzle" };\n',
+      "db/migrator.config.js":
+        'export default { migrations: "./drizzle", drizzleConfig: "./drizzle.config.ts" };\n',
+    });
+    const result = await runCli(["generate", "--config", "db/migrator.config.js", "--name", "author"], {
+      cwd: project,
+    });
+    expect(result).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining("  db/drizzle/0000_author.down.sql\n"),
+    });
+    expect(await readFile(join(project, "db/drizzle/0000_author.sql"), "utf8")).toContain(
+      'CREATE TABLE "author"',
+    );
+  });
+
+  test("a rename without a terminal ends in a clear error, exit 2, with no file changed", async () => {
+    const project = await makeProject({ "schema.ts": AUTHOR });
+    await generate(project, "--name", "author");
+    await writeFiles(project, { "schema.ts": AUTHOR_RENAMED });
+    const before = await fingerprint(join(project, "drizzle"));
+    const result = await generate(project, "--name", "author_title", "--json");
+    expect(result.exitCode).toBe(2);
+    expect(errorOf(result)).toMatchObject({
+      code: "rename-question",
+      message: expect.stringContaining("whether something was renamed"),
+      state: "no file was changed",
+      fix: expect.stringContaining("in a terminal"),
+    });
+    expect(result.stderr).not.toMatch(/^\s+at /m);
+    expect(await fingerprint(join(project, "drizzle"))).toEqual(before);
+  });
+
+  test.each([
+    ["the first migration", {}],
+    ["a later one", { "drizzle/meta/_journal.json": '{"version":"7","dialect":"postgresql","entries":[]}' }],
+  ])(
+    "a schema file that does not load is an error with drizzle-kit's words, with no file changed, for %s",
+    async (_, files) => {
+      const project = await makeProject({ "schema.ts": 'import "./not-there.ts";\n', ...files });
+      const before = await fingerprint(join(project, "drizzle"));
+      const result = await generate(project, "--name", "author");
+      expect(result.exitCode).toBe(2);
+      expect(result.stderr).toContain("drizzle-kit wrote no migration");
+      expect(result.stderr).toContain("not-there");
+      expect(result.stderr).toContain("state: no file was changed");
+      expect(await fingerprint(join(project, "drizzle"))).toEqual(before);
+    },
+  );
+
+  test("--custom makes an empty migration whose down file is unfinished, which rollback refuses", async () => {
+    const project = await makeProject({ "schema.ts": AUTHOR });
+    await generate(project, "--name", "author");
+    const result = await generate(project, "--name", "fill_author", "--custom");
+    expect(result).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("finish it by hand") });
+    expect(await readFile(join(project, "drizzle", "0001_fill_author.down.sql"), "utf8")).toMatch(
+      /^-- unfinished: /m,
+    );
+    const sql = "INSERT INTO author VALUES (1, 'Kurt');\n";
+    await writeFile(join(project, "drizzle", "0001_fill_author.sql"), sql);
+    const database = await createTestDatabase();
+    const input = { migrations: join(project, "drizzle"), url: database.url };
+    await migrate(input);
+    await expect(rollback(input)).rejects.toMatchObject({ code: "cannot-undo", exitCode: 2 });
+    expect(await readLedgerRows(database.sql)).toHaveLength(2);
+    expect(await readTables(database.sql)).toEqual(["author"]);
+  });
+
+  test.each([
+    ["no name", [], "name-needed"],
+    ["capitals", ["--name", "AddRating"], "name-invalid"],
+    ["dashes", ["--name", "add-rating"], "name-invalid"],
+    ["a path", ["--name", "../x"], "name-invalid"],
+    ["two underscores", ["--name", "add__rating"], "name-invalid"],
+    ["a digit first", ["--name", "0008_rating"], "name-invalid"],
+    ["nothing", ["--name="], "name-invalid"],
+  ])("%s is refused, with an example of a name, exit 2", async (_, args, code) => {
+    const result = await generate(await temporaryFolder(), "--json", ...args);
+    expect(result.exitCode).toBe(2);
+    expect(errorOf(result)).toMatchObject({
+      code,
+      state: "no file was changed",
+      fix: "for example: --name add_wishlist_rating",
+    });
+  });
+
+  test("without schema and config it says which flags it needs, exit 2", async () => {
+    const args = ["generate", "--migrations", "drizzle", "--name", "author", "--json"];
+    const result = await runCli(args);
+    expect(result.exitCode).toBe(2);
+    expect(errorOf(result)).toMatchObject({
+      code: "setting-missing",
+      fix: expect.stringContaining("--schema <file>"),
+    });
+  });
+
+  test("without drizzle-kit it says what to install, exit 2", async () => {
+    const project = await temporaryFolder();
+    await writeFiles(project, { "schema.ts": AUTHOR });
+    const result = await generate(project, "--name", "author", "--json");
+    expect(result.exitCode).toBe(2);
+    expect(errorOf(result)).toMatchObject({ code: "drizzle-kit-missing", state: "no file was changed" });
+  });
+
+  test("a journal that is broken is left alone, exit 2", async () => {
+    const project = await makeProject({ "schema.ts": AUTHOR, "drizzle/meta/_journal.json": "<<<<<<< HEAD" });
+    const result = await generate(project, "--name", "author", "--json");
+    expect(result.exitCode).toBe(2);
+    expect(errorOf(result).code).toBe("journal-broken");
+    expect(Object.keys(await fingerprint(join(project, "drizzle")))).toEqual(["meta/_journal.json"]);
+  });
+});
+
+describe("files are trusted, and not drizzle-kit's exit code", () => {
+  /** A project with a program in drizzle-kit's place. */
+  async function withKit(program: string): Promise<string> {
+    const project = await temporaryFolder();
+    const kit = join(project, "node_modules", "drizzle-kit");
+    await mkdir(kit, { recursive: true });
+    await writeFiles(project, {
+      "schema.ts": AUTHOR,
+      "drizzle/meta/_journal.json": JSON.stringify({ version: "7", dialect: "postgresql", entries: [] }),
+      "node_modules/drizzle-kit/package.json": '{ "main": "index.js" }',
+      "node_modules/drizzle-kit/index.js": "",
+      "node_modules/drizzle-kit/bin.cjs": `const fs = require("node:fs");\n${program}`,
+    });
+    return project;
+  }
+
+  const ENTRY = { idx: 0, version: "7", when: 1, tag: "0000_author", breakpoints: true };
+  const WRITE_JOURNAL = `fs.writeFileSync("drizzle/meta/_journal.json", ${JSON.stringify(
+    JSON.stringify({ version: "7", dialect: "postgresql", entries: [ENTRY] }),
+  )});`;
+
+  test.each(
+    titled([
+      {
+        title: "nothing written and exit code 0",
+        program: 'console.log("all is well");',
+        message: "drizzle-kit wrote no migration (its exit code was 0)",
+      },
+      {
+        title: "a journal entry and SQL without a snapshot",
+        program: `fs.writeFileSync("drizzle/0000_author.sql", "SELECT 1;"); ${WRITE_JOURNAL}`,
+        message: "drizzle-kit wrote only a part of the migration",
+      },
+      {
+        title: "SQL and snapshot without a journal entry",
+        program:
+          'fs.writeFileSync("drizzle/0000_author.sql", ""); fs.writeFileSync("drizzle/meta/0000_snapshot.json", "{}");',
+        message: "drizzle-kit wrote only a part of the migration",
+      },
+    ]),
+  )("%s is an error, and the folder is as before", async (_, { program, message }) => {
+    const project = await withKit(program);
+    const before = await fingerprint(join(project, "drizzle"));
+    const result = await generate(project, "--name", "author", "--json");
+    expect(result.exitCode).toBe(2);
+    expect(errorOf(result)).toMatchObject({ code: "generate-failed", message });
+    expect(await fingerprint(join(project, "drizzle"))).toEqual(before);
+  });
+});

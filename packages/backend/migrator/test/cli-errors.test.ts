@@ -3,9 +3,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createTestDatabase, createTestRole, type TestDatabase, type TestRole } from "@repo/test-database";
 import { describe, expect, test } from "vitest";
+import { migrate } from "../src/index.ts";
 import { type CliOptions, type CliResult, documentOf, errorOf, runCli } from "./support/cli.ts";
 import {
   exists,
+  failureOf,
   quoted,
   readCatalog,
   readEverything,
@@ -264,12 +266,6 @@ describe("the folder", () => {
         fix: "--migrations <folder>",
       },
       {
-        title: "an empty folder, without a journal",
-        prepare: async () => {},
-        message: /there is no journal at .*_journal\.json/,
-        fix: "migrator generate",
-      },
-      {
         title: "SQL files without a journal",
         prepare: (folder: string) => writeFile(join(folder, "0000_one.sql"), "SELECT 1;"),
         message: /there is no journal at .* although SQL files lie beside it/,
@@ -282,28 +278,10 @@ describe("the folder", () => {
         fix: "version control (a merge conflict",
       },
       {
-        title: "a journal of another dialect",
-        prepare: (folder: string) => writeJournal(folder, { ...JOURNAL, dialect: "mysql" }),
-        message: /is not a Drizzle journal\n {2}dialect: /,
-        fix: "version control",
-      },
-      {
-        title: "a journal without entries",
-        prepare: (folder: string) => writeJournal(folder, { version: "7", dialect: "postgresql" }),
-        message: /is not a Drizzle journal\n {2}entries: /,
-        fix: "version control",
-      },
-      {
         title: "a journal with an entry that has no tag",
         prepare: (folder: string) =>
           writeJournal(folder, { ...JOURNAL, entries: [{ idx: 0, when: 1, breakpoints: true }] }),
         message: /is not a Drizzle journal\n {2}entries\.0\.tag: /,
-        fix: "version control",
-      },
-      {
-        title: "a journal that is a list",
-        prepare: (folder: string) => writeJournal(folder, []),
-        message: /is not a Drizzle journal\n {2}the whole file: /,
         fix: "version control",
       },
       {
@@ -429,10 +407,11 @@ describe("SQL that fails", () => {
     ]),
   )("%s is found at its line", async (_, { sql, place }) => {
     const database = await createTestDatabase();
-    const result = await refusedMigrate(on(database, await makeFolder([{ tag: "0000_bad", sql }])));
-    expect(result.exitCode).toBe(1);
-    expect(result.stderr).toContain(`0000_bad.sql, ${place}`);
-    expect(result.stderr).toMatch(/^ {2}[>|] .*(oops|CRATE)/m);
+    const folder = await makeFolder([{ tag: "0000_bad", sql }]);
+    // In this process, because only the place in the message differs from the tests above.
+    const error = await failureOf(migrate({ migrations: folder, url: database.url }));
+    expect(error.message).toBe(`0000_bad.sql, ${place} failed`);
+    expect(error.details.find((line) => line.startsWith("> "))).toMatch(/oops|CRATE/);
     expect(await readSchemas(database.sql)).toEqual(["public"]);
     expect(await exists(database.sql, "a")).toBe(false);
   });
@@ -560,12 +539,12 @@ describe("privileges", () => {
         one.migrated === 1 ? [THREE[0], { tag: "0001_genre", sql: "CREATE TABLE genre ();" }] : [THREE[0]],
       );
       if (one.migrated === 1) {
-        await runCli(["migrate", "--to", "0000_author", ...on(database, folder)]);
+        await migrate({ migrations: folder, url: database.url, to: "0000_author" });
       } else if (one.migrated === "schema") await database.sql`create schema drizzle`;
       const role = await aloneWith(database, ...one.rights(database));
-      const args = ["migrate", "--migrations", folder, "--url", role.urlOf(database)];
+      const url = role.urlOf(database);
       const before = await readEverything(database.sql);
-      const result = await runCli(args);
+      const result = await runCli(["migrate", "--migrations", folder, "--url", url]);
       expect(result.exitCode).not.toBe(0);
       for (const name of [role.name, ...one.names(database)]) expect(result.stderr).toContain(name);
       expect(result.stderr).toContain("state: nothing was applied");
@@ -573,15 +552,15 @@ describe("privileges", () => {
       const grants = grantsIn(result.stderr);
       expect(grants.length).toBeGreaterThan(0);
       for (const grant of grants) await database.sql.unsafe(grant);
-      expect(await runCli(args)).toMatchObject({ exitCode: 0 });
+      await migrate({ migrations: folder, url });
     },
   );
 
   test("a read-only session is found out before anything is written, exit 2", async () => {
     const database = await createTestDatabase();
     const role = await createTestRole({ settings: { default_transaction_read_only: "on" } });
-    const args = ["--migrations", await makeFolder(THREE), "--url", role.urlOf(database)];
-    const result = await refusedMigrate(args);
+    const input = { migrations: await makeFolder(THREE), url: role.urlOf(database) };
+    const result = await refusedMigrate(["--migrations", input.migrations, "--url", input.url]);
     expect(result.exitCode).toBe(2);
     expect(result.stderr).toContain(`the session of role "${role.name}" is read-only`);
     expect(result.stderr).toContain("state: nothing was applied");
@@ -591,13 +570,13 @@ describe("privileges", () => {
     await database.sql.unsafe(line);
     await database.sql.unsafe(`grant create on database ${quoted(database.name)} to ${quoted(role.name)}`);
     await database.sql.unsafe(`grant create on schema public to ${quoted(role.name)}`);
-    expect(await runCli(["migrate", ...args])).toMatchObject({ exitCode: 0 });
+    await migrate(input);
   });
 
   test("where nothing is pending, a read-only session is enough", async () => {
     const database = await createTestDatabase();
     const folder = await makeFolder(THREE);
-    await runCli(["migrate", ...on(database, folder)]);
+    await migrate({ migrations: folder, url: database.url });
     const url = new URL(database.url);
     url.searchParams.set("default_transaction_read_only", "on");
     const result = await runCli(["migrate", "--migrations", folder, "--url", url.href]);
@@ -609,13 +588,10 @@ describe("usage", () => {
   test.each([
     [["migrat"], "unknown command 'migrat'", "Did you mean migrate?"],
     [["migrate", "--migration", "x"], "unknown option '--migration'", "Did you mean --migrations?"],
-    [["status", "--to", "x"], "unknown option '--to'", "migrator --help"],
     [["migrate", "--url"], "option '--url <url>' argument missing", "migrator --help"],
     [["migrate", "0001_two"], "too many arguments", "migrator --help"],
     [["rollback", "--steps", "0"], '--steps takes a whole number of at least 1, not "0"', "--steps 1"],
     [["rollback", "--steps", "-1"], "--steps", "--steps"],
-    [["rollback", "--steps", "1.5"], '--steps takes a whole number of at least 1, not "1.5"', "--steps 1"],
-    [["rollback", "--steps", "two"], '--steps takes a whole number of at least 1, not "two"', "--steps 1"],
     [["rollback", "--steps", "99999999999999999999"], "--steps takes a whole number", "--steps 1"],
     [["rollback", "--steps", "1", "--to", "x"], "--steps and --to", "give one of them"],
     [
@@ -693,10 +669,8 @@ describe("--json", () => {
     ["status", [], "setting-missing"],
     ["rollback", [], "setting-missing"],
     ["generate", ["--migrations", "x"], "name-needed"],
-    ["generate", ["--migrations", "x", "--name", "Not Snake"], "name-invalid"],
     ["reset", ["--url", "postgres://db.example.org/moc"], "not-local"],
     ["dev", ["--config", "nowhere.js"], "config-broken"],
-    ["migrate", ["--url", "x", "--migrations", "x"], "setting-invalid"],
     ["migrate", ["--nonsense"], "wrong-usage"],
     ["rollback", ["--steps", "x"], "wrong-usage"],
     ["nonsense", [], "wrong-usage"],

@@ -1,10 +1,14 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTestDatabase } from "@repo/test-database";
+import { generateDrizzleJson, generateMigration } from "drizzle-kit/api";
+import { integer, pgTable, text } from "drizzle-orm/pg-core";
 import { describe, expect, test } from "vitest";
+import { generate as generateHere } from "../src/folder/generate.ts";
 import { migrate, rollback } from "../src/index.ts";
 import { type CliResult, documentOf, errorOf, runCli } from "./support/cli.ts";
-import { readCatalog, readLedgerRows, readTables } from "./support/database.ts";
+import { failureOf, readCatalog, readLedgerRows, readTables } from "./support/database.ts";
+import { BREAKPOINT } from "./support/folder.ts";
 import { fingerprint, makeProject, writeFiles } from "./support/project.ts";
 import { temporaryFolder } from "./support/temporary.ts";
 import { titled } from "./support/titled.ts";
@@ -20,6 +24,22 @@ const AUTHOR_RENAMED = AUTHOR.replace("name: text().notNull()", "title: text().n
 /** Runs generate in a project, by flags. */
 function generate(project: string, ...args: string[]): Promise<CliResult> {
   return runCli(["generate", "--schema", "schema.ts", "--migrations", "drizzle", ...args], { cwd: project });
+}
+
+/** A project whose first migration is there already, as drizzle-kit would have written it. */
+async function withAuthor(): Promise<string> {
+  const empty = generateDrizzleJson({});
+  const snapshot = generateDrizzleJson(
+    { author: pgTable("author", { id: integer().primaryKey(), name: text().notNull() }) },
+    empty.id,
+  );
+  const entry = { idx: 0, version: "7", when: 1_700_000_000_000, tag: "0000_author", breakpoints: true };
+  return makeProject({
+    "schema.ts": AUTHOR,
+    "drizzle/0000_author.sql": (await generateMigration(empty, snapshot)).join(BREAKPOINT),
+    "drizzle/meta/0000_snapshot.json": JSON.stringify(snapshot),
+    "drizzle/meta/_journal.json": JSON.stringify({ version: "7", dialect: "postgresql", entries: [entry] }),
+  });
 }
 
 interface JournalFile {
@@ -112,8 +132,7 @@ describe("generate", () => {
   });
 
   test("a rename without a terminal ends in a clear error, exit 2, with no file changed", async () => {
-    const project = await makeProject({ "schema.ts": AUTHOR });
-    await generate(project, "--name", "author");
+    const project = await withAuthor();
     await writeFiles(project, { "schema.ts": AUTHOR_RENAMED });
     const before = await fingerprint(join(project, "drizzle"));
     const result = await generate(project, "--name", "author_title", "--json");
@@ -146,8 +165,7 @@ describe("generate", () => {
   );
 
   test("--custom makes an empty migration whose down file is unfinished, which rollback refuses", async () => {
-    const project = await makeProject({ "schema.ts": AUTHOR });
-    await generate(project, "--name", "author");
+    const project = await withAuthor();
     const result = await generate(project, "--name", "fill_author", "--custom");
     expect(result).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("finish it by hand") });
     expect(await readFile(join(project, "drizzle", "0001_fill_author.down.sql"), "utf8")).toMatch(
@@ -164,18 +182,23 @@ describe("generate", () => {
   });
 
   test.each([
-    ["no name", [], "name-needed"],
-    ["capitals", ["--name", "AddRating"], "name-invalid"],
-    ["dashes", ["--name", "add-rating"], "name-invalid"],
-    ["a path", ["--name", "../x"], "name-invalid"],
-    ["two underscores", ["--name", "add__rating"], "name-invalid"],
-    ["a digit first", ["--name", "0008_rating"], "name-invalid"],
-    ["nothing", ["--name="], "name-invalid"],
-  ])("%s is refused, with an example of a name, exit 2", async (_, args, code) => {
-    const result = await generate(await temporaryFolder(), "--json", ...args);
-    expect(result.exitCode).toBe(2);
-    expect(errorOf(result)).toMatchObject({
+    ["no name", undefined, "name-needed"],
+    ["capitals", "AddRating", "name-invalid"],
+    ["dashes", "add-rating", "name-invalid"],
+    ["a path", "../x", "name-invalid"],
+    ["two underscores", "add__rating", "name-invalid"],
+    ["a digit first", "0008_rating", "name-invalid"],
+    ["nothing", "", "name-invalid"],
+  ])("%s is refused, with an example of a name", async (_, name, code) => {
+    const error = await failureOf(
+      generateHere(
+        { migrations: "nowhere", schemaFile: "nowhere.ts", drizzleConfigFile: undefined },
+        { name },
+      ),
+    );
+    expect(error).toMatchObject({
       code,
+      exitCode: 2,
       state: "no file was changed",
       fix: "for example: --name add_wishlist_rating",
     });

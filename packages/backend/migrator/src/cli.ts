@@ -3,7 +3,8 @@ import type { Verb } from "./commands/shared.ts";
 import { EXIT, MigratorError } from "./errors.ts";
 import { printFailure } from "./report/failure.ts";
 import { createOutput, type Output } from "./report/output.ts";
-import { redact, secretsIn } from "./report/redact.ts";
+import { redact } from "./report/redact.ts";
+import { keepSecretOf, keptSecrets } from "./secrets.ts";
 import { VERSION } from "./version.ts";
 
 /** Loaded one at a time: `migrate` does not wait for what `generate` needs. */
@@ -12,19 +13,19 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   migrate: () => import("./commands/migrate.ts"),
   rollback: () => import("./commands/rollback.ts"),
   status: () => import("./commands/status.ts"),
+  baseline: () => import("./commands/baseline.ts"),
+  repair: () => import("./commands/repair.ts"),
+  "v1-check": () => import("./commands/v1-check.ts"),
   dev: () => import("./commands/dev.ts"),
   reset: () => import("./commands/reset.ts"),
 };
 
 /** Runs the command line and returns its exit code. All errors of all verbs end here, cleaned of passwords. */
-export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const secrets = secretsIn(
-    [...args, ...args.map(textAfterEquals), env.DATABASE_URL ?? ""],
-    [env.POSTGRES_PASSWORD],
-  );
-  const output = createOutput(args.includes("--json"), (text) => redact(text, secrets));
+export async function main(args: readonly string[]): Promise<number> {
+  for (const text of [...args, ...args.map(textAfterEquals)]) keepSecretOf(text);
+  const output = createOutput(args.includes("--json"), (text) => redact(text, keptSecrets()));
   try {
-    return await runVerb(args, output);
+    return await runVerb(args, output, interruptSignal(output));
   } catch (error) {
     if (error instanceof CommanderError) return usage(error, output);
     printFailure(output, error);
@@ -32,7 +33,7 @@ export async function main(args: readonly string[], env: NodeJS.ProcessEnv): Pro
   }
 }
 
-async function runVerb(args: readonly string[], output: Output): Promise<number> {
+async function runVerb(args: readonly string[], output: Output, signal: AbortSignal): Promise<number> {
   const wanted = args.find((arg) => !arg.startsWith("-"));
   const load = wanted === undefined ? undefined : VERBS[wanted];
   // Only help, version and mistakes need to know all verbs.
@@ -43,11 +44,24 @@ async function runVerb(args: readonly string[], output: Output): Promise<number>
     const command = program.command(verb.name).description(verb.summary);
     verb.configure(command);
     command.action(async (flags: Record<string, unknown>) => {
-      exitCode = await verb.run(flags, output);
+      exitCode = await verb.run(flags, output, signal);
     });
   }
   await program.parseAsync(args, { from: "user" });
   return exitCode;
+}
+
+/** Ctrl-C and SIGTERM end a run in order: what runs is cancelled and rolled back. A second one ends it at once. */
+function interruptSignal(output: Output): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(EXIT.found);
+      output.note(`${name}: stopping; once more stops at once`);
+      controller.abort(new Error(name));
+    });
+  }
+  return controller.signal;
 }
 
 function createProgram(output: Output): Command {

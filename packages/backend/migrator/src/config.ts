@@ -5,6 +5,8 @@ import * as z from "zod/mini";
 import { configuredUrl, parseUrl } from "./connection-url.ts";
 import { type Environment, findRepositoryRoot, LOOKED_IN, readEnvironment } from "./environment.ts";
 import { MigratorError, messageOf } from "./errors.ts";
+import { type Limits, type LimitsInput, readLimits } from "./limits.ts";
+import { PROBLEM_CODES, type SeverityChoices } from "./problem.ts";
 
 const ledgerSchema = z.strictObject({
   schema: z._default(z.string().check(z.minLength(1)), "drizzle"),
@@ -23,6 +25,15 @@ const configSchema = z.strictObject({
   drizzleConfig: z.optional(z.string()),
   /** Drizzle's ledger table, where it does not have its usual name. */
   ledger: z.optional(ledgerSchema),
+  /** Severities of problems, by code, where they shall not be the usual ones. */
+  severities: z.optional(z.partialRecord(z.enum(PROBLEM_CODES), z.enum(["error", "warning", "off"]))),
+  /** How long a run waits and how often it tries; see --help for each. */
+  lockWait: z.optional(z.string()),
+  lockTimeout: z.optional(z.string()),
+  concurrentLockTimeout: z.optional(z.string()),
+  statementTimeout: z.optional(z.string()),
+  retries: z.optional(z.int()),
+  retryFor: z.optional(z.string()),
   /** A document with a section "Clean state", named where a database holds objects that no migration made. */
   runbook: z.optional(z.string()),
   /** Name of the local database that is used when no connection is configured. */
@@ -64,8 +75,10 @@ export interface FolderSettings {
 export interface Settings extends FolderSettings {
   readonly connection: Connection;
   readonly ledger: LedgerName;
-  /** Longest wait for another runner's lock, in ms. */
-  readonly lockWaitMs: number;
+  readonly limits: Limits;
+  readonly severities: SeverityChoices;
+  /** Whether warnings stop a run as errors do. */
+  readonly strict: boolean;
   /** Whether `NODE_ENV` is `production`. */
   readonly production: boolean;
   /** The project's runbook as messages name it, relative to the repository's root. */
@@ -83,11 +96,9 @@ export interface SettingsInput {
   /** drizzle-kit's config file. */
   readonly drizzleConfig?: string | undefined;
   readonly ledger?: Partial<LedgerName> | undefined;
-  /** In ms; 60,000 unless said. */
-  readonly lockWaitMs?: number | undefined;
+  readonly limits?: LimitsInput | undefined;
+  readonly strict?: boolean | undefined;
 }
-
-const DEFAULT_LOCK_WAIT_MS = 60_000;
 
 /** Settings of a verb that needs a migrations folder and a database. */
 export async function readSettings(input: SettingsInput): Promise<Settings> {
@@ -97,7 +108,9 @@ export async function readSettings(input: SettingsInput): Promise<Settings> {
     ...folderSettingsOf(context, input),
     connection: connectionOf(context, input),
     ledger: ledgerSchema.parse({ ...config.ledger, ...definedOnly(input.ledger) }),
-    lockWaitMs: input.lockWaitMs ?? DEFAULT_LOCK_WAIT_MS,
+    limits: readLimits(input.limits ?? {}, environment, config),
+    severities: config.severities ?? {},
+    strict: input.strict ?? false,
     production: isProduction(environment),
     runbookFile: config.runbook && relative(root, resolve(folder, config.runbook)),
   };

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse } from "dotenv";
 import { MigratorError } from "./errors.ts";
+import { keepSecret, keepSecretOf } from "./secrets.ts";
 
 /** Variables with the place each came from, e.g. `environment` or `.env.local`. */
 export interface Environment {
@@ -21,6 +22,10 @@ export const LOOKED_IN = "the environment, .env.local and .env at the repository
 export function readEnvironment(root: string, env: NodeJS.ProcessEnv = process.env): Environment {
   const files = FILES.map((name) => ({ name, values: parse(read(join(root, name))) }));
   const layers = [{ name: "the environment", values: definedOf(env) }, ...files];
+  for (const { values } of layers) {
+    keepSecretOf(values.DATABASE_URL);
+    keepSecret(values.POSTGRES_PASSWORD);
+  }
   const layerOf = (name: string) => layers.find((layer) => name in layer.values);
   return {
     get: (name) => layerOf(name)?.values[name],

@@ -48,6 +48,12 @@ export class MigratorError extends Error {
   }
 }
 
+/** What happened and why, in one line, for a log. */
+export function summaryOf(error: unknown): string {
+  const [first] = error instanceof MigratorError ? error.details : [];
+  return first === undefined ? messageOf(error) : `${messageOf(error)}: ${first}`;
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -13,7 +13,20 @@ export type Event =
       readonly durationMs: number;
       readonly direction: "up" | "down";
     }
-  | { readonly type: "notice"; readonly tag: string; readonly message: string };
+  | { readonly type: "notice"; readonly tag: string; readonly message: string }
+  | {
+      readonly type: "retrying";
+      readonly tag: string;
+      readonly attempt: number;
+      readonly reason: string;
+      readonly blockers: string | undefined;
+    }
+  | {
+      readonly type: "sighting";
+      readonly tag: string;
+      readonly blockers: string | undefined;
+      readonly progress: string | undefined;
+    };
 
 export type Listener = (event: Event) => void;
 

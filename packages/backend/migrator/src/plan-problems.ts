@@ -1,4 +1,5 @@
 import type { LedgerRow } from "./database/ledger.ts";
+import type { PartialRun } from "./database/run-log.ts";
 import type { Migration } from "./folder/read.ts";
 import type { Problem } from "./problem.ts";
 
@@ -78,9 +79,57 @@ export function journalProblems(migrations: readonly Migration[], now: number): 
     if (migration.when > now) problems.push(whenInFuture(migration));
     const twin = before.find((other) => numberOf(other.tag) === numberOf(migration.tag));
     if (twin) problems.push(duplicateNumber(migration, twin));
-    if (!migration.hasSnapshot) problems.push(snapshotMissing(migration));
+    problems.push(...snapshotProblems(migration, previous));
     return problems;
   });
+}
+
+/** The Drizzle schema has changes that no migration holds. */
+export function schemaAhead(): Problem {
+  return {
+    code: "schema-ahead",
+    severity: "warning",
+    tag: null,
+    message: "the Drizzle schema has changes that no migration holds",
+    fix: "`migrator generate --name <name>` makes the migration",
+  };
+}
+
+/** A run that was cut, and whose file is as it was. */
+export function partlyApplied({ tag, completed }: PartialRun): Problem {
+  return {
+    code: "partly-applied",
+    severity: "warning",
+    tag,
+    message: `a run of ${tag} was cut; ${partsOf(completed)} of it`,
+    fix: "`migrator migrate` goes on where it stopped",
+  };
+}
+
+/** A run that was cut, and whose file has changed since: where to go on cannot be told. */
+export function editedWhenCut({ tag, completed }: PartialRun): Problem {
+  return {
+    code: "edited",
+    severity: "error",
+    tag,
+    message: `${tag}.sql was changed after a run of it had been cut (${partsOf(completed)})`,
+    fix: `restore ${tag}.sql from version control and migrate: it goes on where it stopped; put the change into a new migration`,
+  };
+}
+
+/** A rollback that was cut. */
+export function partlyRolledBack({ tag, completed }: PartialRun): Problem {
+  return {
+    code: "partly-rolled-back",
+    severity: "error",
+    tag,
+    message: `a rollback of ${tag} was cut; ${partsOf(completed)} of its down file`,
+    fix: "`migrator rollback` goes on where it stopped",
+  };
+}
+
+function partsOf(completed: number): string {
+  return `${completed} part${completed === 1 ? " stands" : "s stand"}`;
 }
 
 function whenNotIncreasing(migration: Migration, previous: Migration): Problem {
@@ -110,6 +159,28 @@ function duplicateNumber(migration: Migration, twin: Migration): Problem {
     tag: migration.tag,
     message: `${migration.tag} has the same number as ${twin.tag}`,
     fix: "two branches made it: generate the later one again on top of the other, so that snapshots follow each other",
+  };
+}
+
+function snapshotProblems(migration: Migration, previous: Migration | undefined): readonly Problem[] {
+  if (migration.snapshot === undefined) return [snapshotMissing(migration)];
+  const expected = previous === undefined ? FIRST_PREV_ID : previous.snapshot?.id;
+  const { prevId } = migration.snapshot;
+  // Snapshots without ids are not drizzle-kit's, and say nothing.
+  if (!expected || prevId === "" || prevId === expected) return [];
+  return [snapshotChainBroken(migration, previous)];
+}
+
+/** What drizzle-kit writes as the id before the first. */
+const FIRST_PREV_ID = "00000000-0000-0000-0000-000000000000";
+
+function snapshotChainBroken(migration: Migration, previous: Migration | undefined): Problem {
+  return {
+    code: "snapshot-chain-broken",
+    severity: "warning",
+    tag: migration.tag,
+    message: `the snapshot of ${migration.tag} does not follow ${previous ? `that of ${previous.tag}` : "the empty schema"}`,
+    fix: "two branches made migrations side by side: generate the later one again on top of the other",
   };
 }
 

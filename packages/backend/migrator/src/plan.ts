@@ -1,15 +1,20 @@
 import type { LedgerRow } from "./database/ledger.ts";
+import type { PartialRun } from "./database/run-log.ts";
 import type { Migration, MigrationFolder } from "./folder/read.ts";
 import {
   duplicateRow,
   edited,
+  editedWhenCut,
   journalProblems,
   missingFile,
   notInJournal,
   outOfOrder,
+  partlyApplied,
+  partlyRolledBack,
+  schemaAhead,
   unknownApplied,
 } from "./plan-problems.ts";
-import type { Problem } from "./problem.ts";
+import type { Problem, SeverityChoices } from "./problem.ts";
 
 /** `edited`: applied, and the file has changed since. `missing`: in the journal without a file. `unknown`: in the ledger alone. */
 export type MigrationState = "applied" | "pending" | "edited" | "missing" | "unknown";
@@ -31,12 +36,22 @@ export interface Plan {
   readonly entries: readonly PlanEntry[];
   /** What `migrate` runs, in this order. */
   readonly pending: readonly Migration[];
+  /** Ledger rows that say what another row says already. */
+  readonly duplicates: readonly LedgerRow[];
   readonly problems: readonly Problem[];
 }
 
 export interface PlanOptions {
   /** Runs migrations whose place is before an applied one, instead of refusing. */
   readonly allowOutOfOrder?: boolean | undefined;
+  /** Runs that were cut between two segments. */
+  readonly partials?: readonly PartialRun[] | undefined;
+  /** Whether the Drizzle schema has changes that no migration holds, where somebody has looked. */
+  readonly schemaAhead?: boolean | undefined;
+  /** Severities other than the usual. */
+  readonly severities?: SeverityChoices | undefined;
+  /** Makes warnings errors. */
+  readonly strict?: boolean | undefined;
   /** The clock, in ms since 1970. */
   readonly now: number;
 }
@@ -58,14 +73,39 @@ export function planMigrations(
     pending: known.flatMap((entry) =>
       entry.state === "pending" && entry.migration ? [entry.migration] : [],
     ),
-    problems: [
+    duplicates: rows.duplicates,
+    problems: judge(options, [
       ...known.flatMap((entry, index) => entryProblems(entry, isBehind(known, index), options)),
       ...unknown.map((entry) => unknownApplied(entry.row)),
       ...rows.duplicates.map(duplicateRow),
       ...folder.orphans.map(notInJournal),
       ...journalProblems(folder.migrations, options.now),
-    ],
+      ...(options.schemaAhead === true ? [schemaAhead()] : []),
+      ...(options.partials ?? []).flatMap((partial) => partialProblems(known, partial)),
+    ]),
   };
+}
+
+/** Problems with the severity that the project gives them. */
+function judge(
+  { severities = {}, strict = false }: PlanOptions,
+  problems: readonly Problem[],
+): readonly Problem[] {
+  return problems.flatMap((problem) => {
+    const severity = severities[problem.code] ?? problem.severity;
+    if (severity === "off") return [];
+    return [{ ...problem, severity: strict ? "error" : severity }];
+  });
+}
+
+/** What a run that was cut means now. Those of other folders and of finished migrations mean nothing. */
+function partialProblems(entries: readonly PlanEntry[], partial: PartialRun): readonly Problem[] {
+  const entry = entries.find(({ tag }) => tag === partial.tag);
+  if (entry?.migration === undefined) return [];
+  if (partial.direction === "down") return entry.state === "pending" ? [] : [partlyRolledBack(partial)];
+  if (entry.state !== "pending") return [];
+  const same = entry.migration.up?.hash === partial.scriptHash;
+  return [same ? partlyApplied(partial) : editedWhenCut(partial)];
 }
 
 interface MatchedRows {

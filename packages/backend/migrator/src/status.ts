@@ -1,9 +1,10 @@
 import type { Settings } from "./config.ts";
 import { withDatabase } from "./database/connect.ts";
 import { inspect, showServer } from "./database/inspect.ts";
-import { type AppliedRun, readAppliedRuns } from "./database/run-log.ts";
+import { type AppliedRun, type RunRow, readAppliedRuns, readRuns } from "./database/run-log.ts";
 import { type Listener, SILENT } from "./events.ts";
 import { readFolder } from "./folder/read.ts";
+import { isSchemaAhead } from "./folder/schema-ahead.ts";
 import { type MigrationState, type PlanEntry, planMigrations } from "./plan.ts";
 import type { Problem } from "./problem.ts";
 
@@ -22,21 +23,42 @@ export interface Status {
   readonly server: string;
   readonly migrations: readonly StatusMigration[];
   readonly problems: readonly Problem[];
+  /** The last runs, newest first, where asked for. */
+  readonly runs?: readonly RunRow[];
+}
+
+export interface StatusOptions {
+  /** How many of the last runs to tell; none unless said. */
+  readonly runs?: number | undefined;
 }
 
 /** Where a database stands. Reads only: needs no lock and works on a standby. */
-export async function status(settings: Settings, on: Listener = SILENT): Promise<Status> {
+export async function status(
+  settings: Settings,
+  options: StatusOptions = {},
+  on: Listener = SILENT,
+): Promise<Status> {
+  const { severities, strict } = settings;
   const folder = await readFolder(settings.migrations);
+  const schemaAhead = strict && (await isSchemaAhead(settings));
   return withDatabase(
     settings.connection,
     async (database) => {
-      const [{ facts, ledger }, runs] = await Promise.all([
+      const [{ facts, ledger, partials }, runs] = await Promise.all([
         inspect(database, settings.ledger),
         readAppliedRuns(database, settings.ledger),
       ]);
-      const { entries, problems } = planMigrations(folder, ledger, { now: Date.now() });
+      const { entries, problems } = planMigrations(folder, ledger, {
+        partials,
+        schemaAhead,
+        severities,
+        strict,
+        now: Date.now(),
+      });
       const migrations = entries.map((entry) => describe(entry, runs));
-      return { database: facts.database, server: showServer(database, facts), migrations, problems };
+      const found = { database: facts.database, server: showServer(database, facts), migrations, problems };
+      if (options.runs === undefined) return found;
+      return { ...found, runs: await readRuns(database, settings.ledger, options.runs) };
     },
     on,
   );

@@ -556,7 +556,7 @@ describe("runners at the same time", () => {
         `another runner held the migration lock for more than 0 s: pid ${pid} (deploy 17, user `,
       );
       expect(result.stderr).toContain("state: nothing was applied");
-      expect(result.stderr).toContain("--lock-wait <seconds>");
+      expect(result.stderr).toContain("--lock-wait <duration>");
     });
     expect(await readSchemas(database.sql)).toEqual(["public"]);
   });
@@ -566,7 +566,7 @@ describe("runners at the same time", () => {
     const cli = await whileLocked(database, async (pid) => {
       const started = await startCli([
         ...["migrate", "--migrations", await makeFolder(THREE)],
-        ...["--url", database.url, "--lock-wait", "20"],
+        ...["--url", database.url, "--lock-wait", "20s"],
       ]);
       await started.untilItSays(`waiting for the migration lock, held by pid ${pid} (deploy 17`);
       // A blocked waiter would deadlock with a CREATE INDEX CONCURRENTLY of the holder.
@@ -587,7 +587,7 @@ describe("runners at the same time", () => {
     const folder = await makeFolder(THREE);
     await migrate({ migrations: folder, url: database.url });
     await whileLocked(database, async () => {
-      const result = await migrate({ migrations: folder, url: database.url, lockWaitMs: 0 });
+      const result = await migrate({ migrations: folder, url: database.url, limits: { lockWait: "0" } });
       expect(result.applied).toEqual([]);
     });
   });
@@ -597,7 +597,12 @@ describe("runners at the same time", () => {
     const folder = await makeFolder(THREE);
     await whileLocked(database, async () => {
       const ledger = { table: "__other_migrations" };
-      const result = await migrate({ migrations: folder, url: database.url, ledger, lockWaitMs: 0 });
+      const result = await migrate({
+        migrations: folder,
+        url: database.url,
+        ledger,
+        limits: { lockWait: "0" },
+      });
       expect(result.applied).toHaveLength(3);
     });
     expect(await readLedgerRows(database.sql, "drizzle.__other_migrations")).toHaveLength(3);
@@ -608,8 +613,8 @@ describe("runners at the same time", () => {
     const database = await createTestDatabase();
     const good = await makeFolder([THREE[0]]);
     const bad = await makeFolder([{ tag: "0000_bad", sql: "SELECT 1 / 0;" }]);
-    await failureOf(migrate({ migrations: bad, url: database.url, lockWaitMs: 0 }));
-    await migrate({ migrations: good, url: database.url, lockWaitMs: 0 });
+    await failureOf(migrate({ migrations: bad, url: database.url, limits: { lockWait: "0" } }));
+    await migrate({ migrations: good, url: database.url, limits: { lockWait: "0" } });
     const held = await database.sql`
       select 1 from pg_locks where locktype = 'advisory'
         and database = (select oid from pg_database where datname = current_database())`;

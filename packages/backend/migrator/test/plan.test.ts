@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { LedgerRow } from "../src/database/ledger.ts";
-import type { Migration, MigrationFolder } from "../src/folder/read.ts";
-import { type MigrationState, planMigrations } from "../src/plan.ts";
+import type { PartialRun } from "../src/database/run-log.ts";
+import type { Migration, MigrationFolder, SnapshotHead } from "../src/folder/read.ts";
+import { type MigrationState, type PlanOptions, planMigrations } from "../src/plan.ts";
 import type { Problem, ProblemCode } from "../src/problem.ts";
 import { FIRST_WHEN } from "./support/folder.ts";
 import { titled } from "./support/titled.ts";
@@ -12,7 +13,7 @@ const NOW = FIRST_WHEN + 1_000_000;
 function migration(
   tag: string,
   hash: string | null,
-  given: { readonly when?: number; readonly hasSnapshot?: boolean } = {},
+  given: { readonly when?: number; readonly hasSnapshot?: boolean; readonly snapshot?: SnapshotHead } = {},
 ): Migration {
   const fileName = `${tag}.sql`;
   return {
@@ -21,7 +22,7 @@ function migration(
     fileName,
     up: hash === null ? undefined : { fileName, hash, statements: [] },
     down: undefined,
-    hasSnapshot: given.hasSnapshot ?? true,
+    snapshot: given.hasSnapshot === false ? undefined : (given.snapshot ?? { id: "", prevId: "" }),
   };
 }
 
@@ -38,6 +39,14 @@ function ledger(...rows: readonly (readonly [hash: string, number: number | null
   }));
 }
 
+/** `prevId` of the first snapshot of a folder. */
+const NO_ID = "00000000-0000-0000-0000-000000000000";
+
+/** A run that was cut after its first segment. */
+function cut(tag: string, direction: PartialRun["direction"], scriptHash: string): PartialRun {
+  return { id: 1, tag, direction, scriptHash, completed: 1, begun: null, before: [] };
+}
+
 const [one, two, three] = [
   migration("0000_one", "aaaa"),
   migration("0001_two", "bbbb"),
@@ -49,6 +58,7 @@ interface Case {
   readonly folder: MigrationFolder;
   readonly ledger: readonly LedgerRow[];
   readonly allowOutOfOrder?: boolean;
+  readonly options?: Partial<PlanOptions>;
   readonly states: readonly (readonly [tag: string | null, state: MigrationState, row?: number])[];
   readonly pending: readonly string[];
   readonly problems: readonly (readonly [
@@ -308,17 +318,116 @@ const CASES: readonly Case[] = [
     pending: ["0000_one", "0001_two"],
     problems: [["snapshot-missing", "warning", "0000_one"]],
   },
+  {
+    title: "a snapshot that does not follow the one before is warned of",
+    folder: folder([
+      migration("0000_one", "aaaa", { snapshot: { id: "A", prevId: NO_ID } }),
+      migration("0001_two", "bbbb", { snapshot: { id: "B", prevId: "A" } }),
+      migration("0002_three", "cccc", { snapshot: { id: "C", prevId: "A" } }),
+    ]),
+    ledger: [],
+    states: [
+      ["0000_one", "pending"],
+      ["0001_two", "pending"],
+      ["0002_three", "pending"],
+    ],
+    pending: ["0000_one", "0001_two", "0002_three"],
+    problems: [["snapshot-chain-broken", "warning", "0002_three"]],
+  },
+  {
+    title: "a Drizzle schema ahead of the migrations is warned of",
+    folder: folder([one]),
+    ledger: ledger(["aaaa", 0]),
+    options: { schemaAhead: true },
+    states: [["0000_one", "applied", 1]],
+    pending: [],
+    problems: [["schema-ahead", "warning", null]],
+  },
+  {
+    title: "a cut run of an unchanged file is warned of, and stays pending",
+    folder: folder([one]),
+    ledger: [],
+    options: { partials: [cut("0000_one", "up", "aaaa")] },
+    states: [["0000_one", "pending"]],
+    pending: ["0000_one"],
+    problems: [["partly-applied", "warning", "0000_one"]],
+  },
+  {
+    title: "a cut run whose file has changed since is an error",
+    folder: folder([one]),
+    ledger: [],
+    options: { partials: [cut("0000_one", "up", "dddd")] },
+    states: [["0000_one", "pending"]],
+    pending: ["0000_one"],
+    problems: [["edited", "error", "0000_one"]],
+  },
+  {
+    title: "a cut rollback is an error",
+    folder: folder([one]),
+    ledger: ledger(["aaaa", 0]),
+    options: { partials: [cut("0000_one", "down", "down")] },
+    states: [["0000_one", "applied", 1]],
+    pending: [],
+    problems: [["partly-rolled-back", "error", "0000_one"]],
+  },
+  {
+    title: "cut runs of what has been finished, undone or is in another folder mean nothing",
+    folder: folder([one, two]),
+    ledger: ledger(["aaaa", 0]),
+    options: {
+      partials: [cut("0000_one", "up", "aaaa"), cut("0001_two", "down", "x"), cut("0009_else", "up", "y")],
+    },
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "pending"],
+    ],
+    pending: ["0001_two"],
+    problems: [],
+  },
+  {
+    title: "a project's own severities count, and `off` hides a problem",
+    folder: folder(
+      [migration("0000_one", "aaaa", { hasSnapshot: false }), two],
+      ["0009_lost.sql", "0010_lost.sql"],
+    ),
+    ledger: ledger(["bbbb", 1]),
+    options: {
+      severities: { "snapshot-missing": "off", "not-in-journal": "error", "out-of-order": "warning" },
+    },
+    states: [
+      ["0000_one", "pending"],
+      ["0001_two", "applied", 1],
+    ],
+    pending: ["0000_one"],
+    problems: [
+      ["out-of-order", "warning", "0000_one"],
+      ["not-in-journal", "error", null],
+      ["not-in-journal", "error", null],
+    ],
+  },
+  {
+    title: "strict makes every warning an error, but does not bring back what is off",
+    folder: folder([migration("0000_one", "aaaa", { hasSnapshot: false })], ["0009_lost.sql"]),
+    ledger: [],
+    options: { strict: true, severities: { "snapshot-missing": "off" } },
+    states: [["0000_one", "pending"]],
+    pending: ["0000_one"],
+    problems: [["not-in-journal", "error", null]],
+  },
 ];
 
 describe("planMigrations", () => {
-  test.each(titled(CASES))("%s", (_, { folder, ledger, allowOutOfOrder, states, pending, problems }) => {
-    const plan = planMigrations(folder, ledger, { now: NOW, allowOutOfOrder });
-    expect(plan.entries.map(({ tag, state, row }) => [tag, state, row?.id])).toEqual(
-      states.map(([tag, state, row]) => [tag, state, row]),
-    );
-    expect(plan.pending.map(({ tag }) => tag)).toEqual(pending);
-    expect(plan.problems.map(({ code, severity, tag }) => [code, severity, tag])).toEqual(problems);
-  });
+  test.each(titled(CASES))(
+    "%s",
+    (_, { folder, ledger, allowOutOfOrder, options, states, pending, problems }) => {
+      const plan = planMigrations(folder, ledger, { now: NOW, allowOutOfOrder, ...options });
+      expect(plan.entries.map(({ tag, state, row }) => [tag, state, row?.id])).toEqual(
+        states.map(([tag, state, row]) => [tag, state, row]),
+      );
+      expect(plan.pending.map(({ tag }) => tag)).toEqual(pending);
+      expect(plan.problems.map(({ code, severity, tag }) => [code, severity, tag])).toEqual(problems);
+    },
+  );
 
   test("every problem code is met by a case above", () => {
     const codes: Record<ProblemCode, true> = {
@@ -332,15 +441,19 @@ describe("planMigrations", () => {
       "when-not-increasing": true,
       "when-in-future": true,
       "snapshot-missing": true,
+      "snapshot-chain-broken": true,
+      "schema-ahead": true,
+      "partly-applied": true,
+      "partly-rolled-back": true,
     };
     const met = new Set(CASES.flatMap((one) => one.problems.map(([code]) => code)));
     expect([...met].sort()).toEqual(Object.keys(codes).sort());
   });
 
   test("every problem says what is wrong, with a name in it, and how to mend it", () => {
-    for (const { folder, ledger } of CASES) {
-      for (const { message, fix, tag } of planMigrations(folder, ledger, { now: NOW }).problems) {
-        expect(message).toMatch(tag === null ? /row \d+, hash \w{4}|\.sql/ : new RegExp(tag));
+    for (const { folder, ledger, options } of CASES) {
+      for (const { message, fix, tag } of planMigrations(folder, ledger, { now: NOW, ...options }).problems) {
+        expect(message).toMatch(tag === null ? /row \d+, hash \w{4}|\.sql|Drizzle schema/ : new RegExp(tag));
         expect(fix).not.toBe("");
       }
     }

@@ -1,7 +1,7 @@
 import type { LedgerName } from "../config.ts";
 import type { ServerFacts } from "../database/inspect.ts";
 import { createLedgerSql } from "../database/ledger.ts";
-import { createRunLogSql, ELAPSED_MS, insertRunSql, type RunRecord } from "../database/run-log.ts";
+import { createRunLogSql, ELAPSED_MS, insertDoneSql, type RunRecord } from "../database/run-log.ts";
 import { identifier } from "../database/sql-text.ts";
 import type { Listener } from "../events.ts";
 import type { Rows, Step } from "./execute.ts";
@@ -38,7 +38,7 @@ export function closingSteps(
   ledgerSql: string,
   run: RunRecord,
 ): readonly Step[] {
-  const history = books.keepsHistory ? [{ sql: insertRunSql(ledger, run) }] : [];
+  const history = books.keepsHistory ? [{ sql: insertDoneSql(ledger, run) }] : [];
   return [{ sql: ledgerSql }, ...history, { sql: `select ${ELAPSED_MS} as "durationMs"` }];
 }
 

@@ -1,27 +1,25 @@
+import type { Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError, serverWords } from "../database/failures.ts";
-import { LOCK_LOST, type LockKey, proveLockSql } from "../database/lock.ts";
+import { LOCK_LOST, lockKey, proveLockSql } from "../database/lock.ts";
 import { EXIT, MigratorError } from "../errors.ts";
 import type { Script } from "../folder/read.ts";
-import { lineOf, type Statement } from "../folder/statements.ts";
+import type { NumberedStatement } from "../folder/segments.ts";
+import { lineOf } from "../folder/statements.ts";
+import type { RunContext } from "./context.ts";
 
 /** One thing sent inside a transaction: a statement of a file, or bookkeeping of ours. */
 export interface Step {
   readonly sql: string;
   /** Where it stands in which file; undefined for our own statements. */
-  readonly source?:
-    | { readonly script: Script; readonly statement: Statement; readonly number: number }
-    | undefined;
+  readonly source?: { readonly script: Script; readonly statement: NumberedStatement } | undefined;
 }
 
 export type Rows = readonly Readonly<Record<string, unknown>>[];
 
-/** The statements of a file as steps. */
-export function stepsOf(script: Script): readonly Step[] {
-  return script.statements.map((statement, index) => ({
-    sql: statement.sql,
-    source: { script, statement, number: index + 1 },
-  }));
+/** Statements of a file as steps. */
+export function stepsOf(script: Script, statements: readonly NumberedStatement[]): readonly Step[] {
+  return statements.map((statement) => ({ sql: statement.sql, source: { script, statement } }));
 }
 
 /**
@@ -32,26 +30,34 @@ export function stepsOf(script: Script): readonly Step[] {
  * (after `connection-lost` that is not known)
  */
 export async function runTransaction(
-  database: Database,
-  key: LockKey,
+  { database, settings }: Pick<RunContext, "database" | "settings">,
   steps: readonly Step[],
   end: "commit" | "rollback" = "commit",
 ): Promise<readonly Rows[]> {
-  const all: readonly Step[] = [...opening(key), ...steps, { sql: end }];
+  const start = opening(settings);
+  const all: readonly Step[] = [...start, ...steps, { sql: end }];
   const results = await Promise.allSettled(all.map((step) => database.sql.unsafe(step.sql)));
   const failed = results.findIndex((result) => result.status === "rejected");
   if (failed >= 0) throw explain(all[failed], (results[failed] as PromiseRejectedResult).reason, database);
-  return results
-    .slice(opening(key).length, -1)
-    .map((result) => (result as PromiseFulfilledResult<Rows>).value);
+  return results.slice(start.length, -1).map((result) => (result as PromiseFulfilledResult<Rows>).value);
 }
 
-/** Settings that an earlier file left in the session (a dump's empty search_path, say) must not change what this one means. */
-function opening(key: LockKey): readonly Step[] {
-  return [{ sql: "begin" }, { sql: "reset all" }, { sql: proveLockSql(key) }];
+/**
+ * What an earlier file left in the session (a dump's empty search_path, another role, read-only transactions) must not
+ * change what this one means: it is taken back before the transaction begins.
+ */
+function opening({ limits, ledger }: Settings): readonly Step[] {
+  const timeouts = `set local lock_timeout = ${limits.lockTimeoutMs}; set local statement_timeout = ${limits.statementTimeoutMs}`;
+  return [
+    { sql: "reset session authorization; reset role; reset all" },
+    { sql: "begin" },
+    { sql: timeouts },
+    { sql: proveLockSql(lockKey(ledger)) },
+  ];
 }
 
-function explain(step: Step | undefined, cause: unknown, database: Database): MigratorError {
+/** What a failed step means. */
+export function explain(step: Step | undefined, cause: unknown, database: Database): MigratorError {
   if (codeOf(cause) === LOCK_LOST) return lockLost(cause);
   if (!isServerError(cause)) return connectionLost(step, cause);
   const { host, port } = database.address;
@@ -68,7 +74,7 @@ function explain(step: Step | undefined, cause: unknown, database: Database): Mi
 function placeOf(source: NonNullable<Step["source"]>, cause: unknown): string {
   const position = isServerError(cause) ? Number(cause.position) || undefined : undefined;
   const total = source.script.statements.length;
-  return `${source.script.fileName}, statement ${source.number} of ${total}, line ${lineOf(source.statement, position)}`;
+  return `${source.script.fileName}, statement ${source.statement.number} of ${total}, line ${lineOf(source.statement, position)}`;
 }
 
 const EXCERPT_LINES = 5;

@@ -1,31 +1,31 @@
-import type { Settings } from "../config.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LedgerName, Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { codeOf } from "../database/failures.ts";
 import { readLedger } from "../database/inspect.ts";
+import { lockKey, tryLock } from "../database/lock.ts";
+import type { Direction } from "../database/run-log.ts";
+import type { Session } from "../database/session.ts";
 import { identifier } from "../database/sql-text.ts";
 import { EXIT, MigratorError, messageOf } from "../errors.ts";
-import type { Migration } from "../folder/read.ts";
+import type { RunContext } from "./context.ts";
+import type { Job } from "./job.ts";
 import { GOT_ROWS } from "./losses.ts";
 
 /** SQLSTATEs of "there is already one of this name": schema, table or index, column, function, type or constraint. */
 const ALREADY_THERE = new Set(["42P06", "42P07", "42701", "42723", "42710"]);
 
-/** What failed, and what had been done before it. */
-export interface FailedRun {
-  readonly database: Database;
-  readonly settings: Settings;
-  readonly failed: Migration;
-  /** Tags done before it in this run. */
-  readonly done: readonly string[];
-  readonly direction: "up" | "down";
-}
-
-/** Completes a failure with what stands in the database now and what to do. */
-export async function explainFailure(error: unknown, run: FailedRun): Promise<unknown> {
+/** Completes a failure with what stands in the database now and what to do. @param done tags done before it in this run */
+export async function explainFailure(
+  error: unknown,
+  context: RunContext,
+  job: Job,
+  done: readonly string[],
+): Promise<unknown> {
   if (!(error instanceof MigratorError)) return error;
   const { code, message, details, exitCode, cause } = error;
-  const better = await betterOf(error, run);
-  const state = `${showDone(run)}; ${await fateOf(error, run)}`;
+  const better = await betterOf(error, context);
+  const state = `${showDone(done, job.direction)}; ${error.state ?? (await fateOf(error, context, job))}`;
   return new MigratorError({
     code,
     message,
@@ -38,21 +38,21 @@ export async function explainFailure(error: unknown, run: FailedRun): Promise<un
   });
 }
 
-function showDone({ done, direction }: FailedRun): string {
+function showDone(done: readonly string[], direction: Direction): string {
   const verb = direction === "up" ? "applied" : "rolled back";
   if (done.length === 0) return `nothing was ${verb}`;
   return `${done.join(", ")} ${done.length === 1 ? "was" : "were"} ${verb}`;
 }
 
-async function fateOf(error: MigratorError, run: FailedRun): Promise<string> {
-  if (error.code === "connection-lost") return fateAfterLoss(run);
-  return `${run.failed.tag} was ${run.direction === "up" ? "undone whole and is still pending" : "left applied, whole"}`;
+async function fateOf(error: MigratorError, context: RunContext, job: Job): Promise<string> {
+  if (error.code === "connection-lost") return fateAfterLoss(context, job);
+  return `${job.migration.tag} was ${job.direction === "up" ? "undone whole and is still pending" : "left applied, whole"}`;
 }
 
 const MEND = "mend the file, then run again: it starts with this migration";
 
 /** The same failure in the words of its cause, where that is known. */
-async function betterOf(error: MigratorError, { database, settings }: FailedRun) {
+async function betterOf(error: MigratorError, { database, settings }: RunContext) {
   const sqlState = codeOf(error.cause) ?? "";
   if (sqlState === GOT_ROWS) return gotRows(error);
   if (sqlState === "42501") return permissionDenied(error, database);
@@ -105,12 +105,37 @@ async function permissionDenied(error: MigratorError, database: Database) {
   };
 }
 
-/** The commit may have arrived before the connection broke: the ledger, read through a new connection, knows. */
-async function fateAfterLoss({ database, settings, failed, direction }: FailedRun): Promise<string> {
-  const rows = await readLedger(database, settings.ledger).catch(() => undefined);
-  if (rows === undefined) return `whether ${failed.tag} was committed is not known`;
-  const stands = rows.some((row) => row.hash === failed.up?.hash);
-  if (direction === "up")
-    return stands ? `${failed.tag} was committed before that` : `${failed.tag} was undone whole`;
-  return stands ? `${failed.tag} was left applied, whole` : `${failed.tag} was rolled back before that`;
+/** How long a session whose connection broke is waited for, in ms. */
+const LOST_SESSION_MS = 5_000;
+
+/**
+ * The server may not have noticed the loss, and go on to the commit. The lock tells: once it can be had, the session that
+ * held it is gone, and the ledger says what became of its work.
+ */
+async function fateAfterLoss(
+  { database, settings }: RunContext,
+  { migration, hash, direction }: Job,
+): Promise<string> {
+  const { tag } = migration;
+  const unknown = `whether ${tag} was ${direction === "up" ? "applied" : "rolled back"} is not known`;
+  const side = database.openSide();
+  try {
+    if (!(await canHaveLock(side, settings.ledger))) return `${unknown}: its session may still be at work`;
+    const stands = (await readLedger(side, settings.ledger)).some((row) => row.hash === hash);
+    if (direction === "up") return stands ? `${tag} was committed before that` : `${tag} was undone whole`;
+    return stands ? `${tag} was left applied, whole` : `${tag} was rolled back before that`;
+  } catch {
+    return unknown;
+  } finally {
+    await side.end({ timeout: 1 });
+  }
+}
+
+async function canHaveLock(side: Session, ledger: LedgerName): Promise<boolean> {
+  const until = Date.now() + LOST_SESSION_MS;
+  while (!(await tryLock(side, lockKey(ledger)))) {
+    if (Date.now() > until) return false;
+    await sleep(100);
+  }
+  return true;
 }

@@ -1,9 +1,9 @@
 import type { LedgerName } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import type { LockKey } from "../database/lock.ts";
 import { identifier, literal } from "../database/sql-text.ts";
-import type { DownScript } from "../folder/read.ts";
+import type { RunContext } from "./context.ts";
 import { type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
+import type { Job } from "./job.ts";
 
 /** A table, or a column of a table that stays, that a rollback would drop. */
 export interface Loss {
@@ -17,14 +17,10 @@ export interface Loss {
   readonly rows: number;
 }
 
-/** A migration to undo with its down file. */
-export interface Undo {
-  readonly tag: string;
-  readonly down: DownScript;
-}
-
 interface Attribute {
   readonly relation: number;
+  /** Table that this one is a partition of. */
+  readonly parent: number | undefined;
   readonly schema: string;
   readonly table: string;
   readonly number: number;
@@ -37,22 +33,27 @@ interface Attribute {
  * and made again under the same name) is seen.
  */
 export async function measureLosses(
-  database: Database,
-  key: LockKey,
-  ledger: LedgerName,
-  undos: readonly Undo[],
+  context: Pick<RunContext, "database" | "settings">,
+  jobs: readonly Job[],
 ): Promise<readonly Loss[]> {
-  const reading: Step = { sql: attributesSql(ledger) };
-  const steps = [reading, ...undos.flatMap((undo) => [...stepsOf(undo.down), reading])];
-  const rows = await runTransaction(database, key, steps, "rollback");
+  const reading: Step = { sql: attributesSql(context.settings.ledger) };
+  const steps = [reading, ...jobs.flatMap((job) => [...trialSteps(job), reading])];
+  const rows = await runTransaction(context, steps, "rollback");
   const states = rows.filter((_, index) => steps[index] === reading).map(parseAttributes);
   // Only what was there from the start can hold rows; what a down file makes and a later one drops is empty.
   const initial = new Set(states[0]?.keys());
-  const losses = undos.flatMap(({ tag }, index) => {
+  const losses = jobs.flatMap(({ migration: { tag } }, index) => {
     const [before, after] = [states[index], states[index + 1]];
     return before && after ? goneBetween(before, after, initial).map((gone) => ({ tag, ...gone })) : [];
   });
-  return countRows(database, losses);
+  return countRows(context.database, losses);
+}
+
+/** What can be tried in a transaction. The rest (an index dropped CONCURRENTLY, a partition detached) takes no rows along. */
+function trialSteps({ script, segments, partial }: Job): readonly Step[] {
+  return segments
+    .slice(partial?.completed ?? 0)
+    .flatMap((segment) => (segment.transactional ? stepsOf(script, segment.statements) : []));
 }
 
 /** Fails inside a rollback's transaction if a table that was empty when measured has got rows since. */
@@ -84,13 +85,17 @@ export function showLoss({ schema, table, column }: Omit<Loss, "rows" | "tag">):
 
 type Attributes = ReadonlyMap<string, Attribute>;
 
-/** Every column of every table that can hold rows, by identity (not by name); column 0 stands for the table itself. */
+/**
+ * Every column of every table that can hold rows, by identity (not by name); column 0 stands for the table itself. Of
+ * partitions the tables alone: their columns go with those of the table that they are part of.
+ */
 function attributesSql(ledger: LedgerName): string {
-  return `select c.oid::bigint::text as relation, n.nspname as schema, c.relname as "table", coalesce(a.attnum, 0) as number, coalesce(a.attname, '') as "column"
+  return `select c.oid::bigint::text as relation, n.nspname as schema, c.relname as "table", coalesce(a.attnum, 0) as number, coalesce(a.attname, '') as "column",
+      (select inhparent::bigint::text from pg_catalog.pg_inherits where inhrelid = c.oid and c.relispartition) as parent
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       cross join lateral (select 0 as attnum, '' as attname union all
-        select attnum, attname from pg_catalog.pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) a
-    where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
+        select attnum, attname from pg_catalog.pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped and not c.relispartition) a
+    where c.relkind in ('r', 'p') and c.relpersistence <> 't'
       and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', ${literal(ledger.schema)})
     order by n.nspname, c.relname, a.attnum`;
 }
@@ -101,6 +106,7 @@ function parseAttributes(rows: Rows): Attributes {
       `${row.relation}.${row.number}`,
       {
         relation: Number(row.relation),
+        parent: row.parent === null ? undefined : Number(row.parent),
         schema: String(row.schema),
         table: String(row.table),
         number: Number(row.number),
@@ -117,13 +123,17 @@ function goneBetween(before: Attributes, after: Attributes, initial: ReadonlySet
     .filter(([key]) => !after.has(key) && initial.has(key))
     .map(([, attribute]) => attribute);
   const tables = new Set(gone.filter(({ number }) => number === 0).map(({ relation }) => relation));
-  return gone
-    .filter(({ number, relation }) => number === 0 || !tables.has(relation))
-    .map(({ schema, table, number, column }) => ({
-      schema,
-      table,
-      column: number === 0 ? undefined : column,
-    }));
+  return (
+    gone
+      .filter(({ number, relation }) => number === 0 || !tables.has(relation))
+      // The rows of a partition are counted with the table that it is part of, if that goes too.
+      .filter(({ parent }) => parent === undefined || !tables.has(parent))
+      .map(({ schema, table, number, column }) => ({
+        schema,
+        table,
+        column: number === 0 ? undefined : column,
+      }))
+  );
 }
 
 async function countRows(

@@ -3,14 +3,19 @@ import { type Database, withDatabase } from "../database/connect.ts";
 import { type Inspection, inspect, showServer } from "../database/inspect.ts";
 import { insertRowSql } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
+import type { PartialRun } from "../database/run-log.ts";
 import { MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
 import { type Migration, type MigrationFolder, readFolder, type Script } from "../folder/read.ts";
+import { isSchemaAhead } from "../folder/schema-ahead.ts";
+import { segmentsOf } from "../folder/segments.ts";
 import { type Plan, planMigrations } from "../plan.ts";
 import type { Problem } from "../problem.ts";
 import { openBooks } from "./bookkeeping.ts";
+import { NEVER, withRunContext } from "./context.ts";
+import type { Job } from "./job.ts";
 import { assertNoErrors, assertWritable } from "./preconditions.ts";
-import { type Job, type Ran, runJobs } from "./run.ts";
+import { type Ran, runJobs } from "./run.ts";
 
 export interface MigrateOptions {
   /** Last migration to apply; all of them unless said. */
@@ -37,21 +42,31 @@ export async function migrate(
   settings: Settings,
   options: MigrateOptions = {},
   on: Listener = SILENT,
+  signal: AbortSignal = NEVER,
 ): Promise<MigrateResult> {
   const folder = await readFolder(settings.migrations);
+  const schemaAhead = settings.strict && (await isSchemaAhead(settings));
   const work = async (database: Database) => {
     const before = await inspect(database, settings.ledger);
-    const glance = choose(folder, before, options);
-    if (glance.run.length === 0) return resultOf(database, before, glance, []);
+    const glance = choose(settings, folder, before, { ...options, schemaAhead });
+    if (glance.run.length === 0) {
+      on({ type: "problems", problems: glance.plan.problems });
+      return resultOf(database, before, glance, []);
+    }
     assertWritable(database, before.facts, settings.ledger);
-    return withLock(database, settings.ledger, settings.lockWaitMs, on, async () => {
+    return withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
       // Another runner may have worked while this one waited: what counts is the ledger as it is under the lock.
       const now = await inspect(database, settings.ledger);
-      const chosen = choose(folder, now, options);
+      const chosen = choose(settings, folder, now, { ...options, schemaAhead });
       on({ type: "problems", problems: chosen.plan.problems });
       on({ type: "planned", tags: chosen.run.map((migration) => migration.tag), direction: "up" });
-      const jobs = chosen.run.map((migration) => jobOf(migration, settings.ledger));
-      const applied = await runJobs(database, settings, jobs, openBooks(now.facts, settings.ledger, on), on);
+      const jobs = await Promise.all(
+        chosen.run.map((migration) => jobOf(migration, settings.ledger, now.partials)),
+      );
+      const books = openBooks(now.facts, settings.ledger, on);
+      const applied = await withRunContext({ database, settings, on, signal }, now.facts, (context) =>
+        runJobs(context, jobs, books),
+      );
       return resultOf(database, now, chosen, applied);
     });
   };
@@ -64,9 +79,21 @@ interface Choice {
 }
 
 /** @throws MigratorError while folder and ledger disagree, and for an unknown `to` */
-function choose(folder: MigrationFolder, { ledger }: Inspection, options: MigrateOptions): Choice {
-  const plan = planMigrations(folder, ledger, { ...options, now: Date.now() });
-  const last = options.to === undefined ? Number.POSITIVE_INFINITY : indexOfTag(folder, options.to);
+function choose(
+  { severities, strict }: Settings,
+  folder: MigrationFolder,
+  { ledger, partials }: Inspection,
+  { allowOutOfOrder, schemaAhead, to }: MigrateOptions & { readonly schemaAhead: boolean },
+): Choice {
+  const plan = planMigrations(folder, ledger, {
+    allowOutOfOrder,
+    partials,
+    schemaAhead,
+    severities,
+    strict,
+    now: Date.now(),
+  });
+  const last = to === undefined ? Number.POSITIVE_INFINITY : indexOfTag(folder, to);
   const run = plan.pending.filter((migration) => folder.migrations.indexOf(migration) <= last);
   assertNoErrors(plan.problems);
   return { plan, run };
@@ -85,10 +112,22 @@ export function indexOfTag(folder: MigrationFolder, tag: string): number {
   });
 }
 
-function jobOf(migration: Migration, ledger: LedgerName): Job {
+async function jobOf(
+  migration: Migration,
+  ledger: LedgerName,
+  partials: readonly PartialRun[],
+): Promise<Job> {
   const script = scriptOf(migration);
-  const ledgerSql = insertRowSql(ledger, script.hash, migration.when);
-  return { migration, direction: "up", script, hash: script.hash, ledgerSql, guards: [] };
+  return {
+    migration,
+    direction: "up",
+    script,
+    segments: await segmentsOf(script),
+    hash: script.hash,
+    ledgerSql: insertRowSql(ledger, script.hash, migration.when),
+    guards: [],
+    partial: partials.find((partial) => partial.direction === "up" && partial.scriptHash === script.hash),
+  };
 }
 
 /** The plan stops every run with a missing file before this is asked. */

@@ -1,12 +1,18 @@
 import type { LedgerName } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import type { ServerFacts } from "../database/inspect.ts";
+import { ledgerGrants, type ServerFacts } from "../database/inspect.ts";
+import type { Direction } from "../database/run-log.ts";
 import { identifier } from "../database/sql-text.ts";
 import { MigratorError } from "../errors.ts";
 import { errorsOf, type Problem } from "../problem.ts";
 
 /** Finds out before any write what would make every write fail. */
-export function assertWritable(database: Database, facts: ServerFacts, ledger: LedgerName): void {
+export function assertWritable(
+  database: Database,
+  facts: ServerFacts,
+  ledger: LedgerName,
+  direction: Direction = "up",
+): void {
   const { host, port } = database.address;
   if (facts.inRecovery) {
     throw refuse({
@@ -22,34 +28,34 @@ export function assertWritable(database: Database, facts: ServerFacts, ledger: L
       fix: `use another role, or: ALTER ROLE ${identifier(facts.role)} SET default_transaction_read_only = off;`,
     });
   }
-  const missing = missingPrivilege(facts, ledger);
+  const missing = missingPrivilege(facts, ledger, direction);
   if (missing) throw refuse(missing);
 }
 
-function missingPrivilege(facts: ServerFacts, ledger: LedgerName) {
+function missingPrivilege(facts: ServerFacts, ledger: LedgerName, direction: Direction) {
   const role = JSON.stringify(facts.role);
-  const to = `TO ${identifier(facts.role)};`;
-  const schema = identifier(ledger.schema);
   const code = "permission-denied";
   if (!facts.hasLedgerSchema && !facts.mayCreateSchema) {
+    const [database, schema, grantee] = [facts.database, ledger.schema, facts.role].map(identifier);
     return {
       code,
       message: `role ${role} has no CREATE privilege on database ${JSON.stringify(facts.database)}, which the ledger's schema ${JSON.stringify(ledger.schema)} needs`,
-      fix: `as the database's owner: GRANT CREATE ON DATABASE ${identifier(facts.database)} ${to} or: CREATE SCHEMA ${schema} AUTHORIZATION ${identifier(facts.role)};`,
+      fix: `as the database's owner: GRANT CREATE ON DATABASE ${database} TO ${grantee}; or: CREATE SCHEMA ${schema} AUTHORIZATION ${grantee};`,
     };
   }
-  if (facts.hasLedgerSchema && !facts.hasLedger && !facts.mayCreateInLedgerSchema) {
+  const mayMake = facts.mayUseLedgerSchema && facts.mayCreateInLedgerSchema;
+  if (facts.hasLedgerSchema && !facts.hasLedger && !mayMake) {
     return {
       code,
       message: `role ${role} has no CREATE privilege on schema ${JSON.stringify(ledger.schema)}, which the ledger needs`,
-      fix: `as the schema's owner: GRANT USAGE, CREATE ON SCHEMA ${schema} ${to}`,
+      fix: `as the schema's owner: ${ledgerGrants(facts, ledger)}`,
     };
   }
-  if (facts.hasLedger && !facts.mayWriteLedger) {
+  if (facts.hasLedger && !(facts.mayWriteLedger && (direction === "up" || facts.mayDeleteFromLedger))) {
     return {
       code,
       message: `role ${role} may not write the ledger ${ledger.schema}.${ledger.table}`,
-      fix: `as its owner: GRANT SELECT, INSERT, DELETE ON ${schema}.${identifier(ledger.table)} ${to} GRANT USAGE ON ALL SEQUENCES IN SCHEMA ${schema} ${to}`,
+      fix: `as its owner: ${ledgerGrants(facts, ledger)}`,
     };
   }
   return undefined;

@@ -2,16 +2,21 @@ import type { LedgerName, Settings } from "../config.ts";
 import { type Database, withDatabase } from "../database/connect.ts";
 import { type Inspection, inspect, showServer } from "../database/inspect.ts";
 import { deleteRowSql } from "../database/ledger.ts";
-import { lockKey, withLock } from "../database/lock.ts";
+import { withLock } from "../database/lock.ts";
+import type { PartialRun } from "../database/run-log.ts";
 import { MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
 import { readFolder } from "../folder/read.ts";
+import { segmentsOf } from "../folder/segments.ts";
 import { planMigrations } from "../plan.ts";
 import type { Problem } from "../problem.ts";
 import { openBooks } from "./bookkeeping.ts";
+import { NEVER, type RunContext, withRunContext } from "./context.ts";
+import type { Step } from "./execute.ts";
+import type { Job } from "./job.ts";
 import { assertStillEmptySteps, type Loss, measureLosses, showLoss } from "./losses.ts";
 import { assertWritable } from "./preconditions.ts";
-import { type Job, type Ran, runJobs } from "./run.ts";
+import { type Ran, runJobs } from "./run.ts";
 import { chooseUndos, type UndoStep } from "./undo-plan.ts";
 
 export interface RollbackOptions {
@@ -40,26 +45,29 @@ export async function rollback(
   settings: Settings,
   options: RollbackOptions = {},
   on: Listener = SILENT,
+  signal: AbortSignal = NEVER,
 ): Promise<RollbackResult> {
   const folder = await readFolder(settings.migrations);
   const work = async (database: Database) => {
     const { facts } = await inspect(database, settings.ledger);
     assertConfirmed(settings, options, facts.database);
-    assertWritable(database, facts, settings.ledger);
-    return withLock(database, settings.ledger, settings.lockWaitMs, on, async () => {
+    assertWritable(database, facts, settings.ledger, "down");
+    return withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
       const now = await inspect(database, settings.ledger);
-      const plan = planMigrations(folder, now.ledger, { now: Date.now() });
+      const plan = planMigrations(folder, now.ledger, {
+        partials: now.partials,
+        severities: settings.severities,
+        now: Date.now(),
+      });
       const undos = chooseUndos(folder, plan, options);
       on({ type: "planned", tags: undos.map((undo) => undo.tag), direction: "down" });
-      const losses = await lossesOf(database, settings, undos);
+      const jobs = await Promise.all(undos.map((undo) => jobOf(undo, settings.ledger, now.partials)));
+      const losses = await lossesOf({ database, settings }, jobs);
       assertNothingLost(losses, options);
-      const jobs = undos.map((undo) => jobOf(undo, losses, settings.ledger));
-      const rolledBack = await runJobs(
-        database,
-        settings,
-        jobs,
-        openBooks(now.facts, settings.ledger, on),
-        on,
+      const books = openBooks(now.facts, settings.ledger, on);
+      const guarded = jobs.map((job) => ({ ...job, guards: guardsOf(job, losses) }));
+      const rolledBack = await withRunContext({ database, settings, on, signal }, now.facts, (context) =>
+        runJobs(context, guarded, books),
       );
       return resultOf(database, now, plan.problems, rolledBack, losses);
     });
@@ -69,12 +77,11 @@ export async function rollback(
 
 /** Runs the down files on trial. One that fails is found out here, before anything is undone. */
 async function lossesOf(
-  database: Database,
-  settings: Settings,
-  undos: readonly UndoStep[],
+  context: Pick<RunContext, "database" | "settings">,
+  jobs: readonly Job[],
 ): Promise<readonly Loss[]> {
   try {
-    return await measureLosses(database, lockKey(settings.ledger), settings.ledger, undos);
+    return await measureLosses(context, jobs);
   } catch (error) {
     throw error instanceof MigratorError ? error.withState("nothing was rolled back") : error;
   }
@@ -107,18 +114,23 @@ function rowsIn({ rows, column }: Loss): string {
   return `${rows.toLocaleString("en-US")} ${what}${rows === 1 ? "" : "s"}`;
 }
 
-function jobOf(undo: UndoStep, losses: readonly Loss[], ledger: LedgerName): Job {
-  const { migration, down, row, tag } = undo;
-  const empty = losses.filter((loss) => loss.tag === tag && loss.rows === 0);
-  const ledgerSql = deleteRowSql(ledger, row.id);
+async function jobOf(undo: UndoStep, ledger: LedgerName, partials: readonly PartialRun[]): Promise<Job> {
+  const { migration, down, row } = undo;
   return {
     migration,
     direction: "down",
     script: down,
+    segments: await segmentsOf(down),
     hash: row.hash,
-    ledgerSql,
-    guards: assertStillEmptySteps(empty),
+    ledgerSql: deleteRowSql(ledger, row.id),
+    guards: [],
+    partial: partials.find((partial) => partial.direction === "down" && partial.scriptHash === down.hash),
   };
+}
+
+/** What was empty when measured must still be. */
+function guardsOf({ migration }: Job, losses: readonly Loss[]): readonly Step[] {
+  return assertStillEmptySteps(losses.filter((loss) => loss.tag === migration.tag && loss.rows === 0));
 }
 
 function resultOf(

@@ -1,26 +1,12 @@
-import type { Settings } from "../config.ts";
-import type { Database } from "../database/connect.ts";
-import { lockKey } from "../database/lock.ts";
-import { recordFailure } from "../database/run-log.ts";
-import { messageOf } from "../errors.ts";
-import type { Listener } from "../events.ts";
-import type { Migration, Script } from "../folder/read.ts";
+import { type RunRecord, recordFailure } from "../database/run-log.ts";
+import { summaryOf } from "../errors.ts";
 import { type Books, closingSteps, durationOf } from "./bookkeeping.ts";
-import { runTransaction, type Step, stepsOf } from "./execute.ts";
+import type { RunContext } from "./context.ts";
+import { runTransaction, stepsOf } from "./execute.ts";
 import { explainFailure } from "./explain.ts";
-
-/** One migration to run in one direction. */
-export interface Job {
-  readonly migration: Migration;
-  readonly direction: "up" | "down";
-  readonly script: Script;
-  /** The up file's hash, as in the ledger. */
-  readonly hash: string;
-  /** What makes the ledger say so: inserts or deletes the row. */
-  readonly ledgerSql: string;
-  /** Steps before the file's own, which may stop it. */
-  readonly guards: readonly Step[];
-}
+import { type Job, recordOf } from "./job.ts";
+import { interrupted, withRetries } from "./retry.ts";
+import { runInSegments } from "./segmented.ts";
 
 /** A migration that was run, with the server's time for it. */
 export interface Ran {
@@ -33,53 +19,65 @@ export interface Ran {
  * @throws MigratorError that says which of them stand
  */
 export async function runJobs(
-  database: Database,
-  settings: Settings,
+  context: RunContext,
   jobs: readonly Job[],
   books: Books,
-  on: Listener,
 ): Promise<readonly Ran[]> {
   const done: Ran[] = [];
   for (const job of jobs) {
     // The first transaction makes ledger and run log; where it fails, it leaves not even these.
     const setUp = done.length === 0 ? books.setUp : [];
-    const ran = await runJob(database, settings, job, { ...books, setUp }, on).catch(
-      async (error: unknown) => {
-        const tags = done.map(({ tag }) => tag);
-        throw await explainFailure(error, {
-          database,
-          settings,
-          failed: job.migration,
-          done: tags,
-          direction: job.direction,
-        });
-      },
-    );
+    const ran = await runJob(context, job, { ...books, setUp }).catch(async (error: unknown) => {
+      throw await explainFailure(
+        error,
+        context,
+        job,
+        done.map(({ tag }) => tag),
+      );
+    });
     done.push(ran);
-    on({ type: "ran", ...ran, direction: job.direction });
+    context.on({ type: "ran", ...ran, direction: job.direction });
   }
   return done;
 }
 
-async function runJob(
-  database: Database,
-  settings: Settings,
-  job: Job,
-  books: Books,
-  on: Listener,
-): Promise<Ran> {
+async function runJob(context: RunContext, job: Job, books: Books): Promise<Ran> {
   const { tag } = job.migration;
-  const run = { tag, hash: job.hash, direction: job.direction, statements: job.script.statements.length };
-  const closing = closingSteps(books, settings.ledger, job.ledgerSql, run);
-  database.onNotice = (message) => on({ type: "notice", tag, message });
+  if (context.signal.aborted) throw interrupted(context.signal.reason);
+  context.database.onNotice = (message) => context.on({ type: "notice", tag, message });
+  const durationMs = isWhole(job)
+    ? await runWhole(context, job, books)
+    : await runInSegments(context, job, books);
+  return { tag, durationMs };
+}
+
+function isWhole({ segments, partial }: Job): boolean {
+  return partial === undefined && segments.length === 1 && segments[0]?.transactional === true;
+}
+
+/** The whole file, the ledger's change and the run log's row in one transaction. */
+async function runWhole(context: RunContext, job: Job, books: Books): Promise<number> {
+  const { ledger } = context.settings;
+  const steps = job.segments.flatMap((segment) =>
+    segment.transactional ? stepsOf(job.script, segment.statements) : [],
+  );
   const started = Date.now();
+  let record: RunRecord = recordOf(job, 0);
   try {
-    const steps = [...books.setUp, ...job.guards, ...stepsOf(job.script), ...closing];
-    return { tag, durationMs: durationOf(await runTransaction(database, lockKey(settings.ledger), steps)) };
+    const rows = await withRetries(context, job.migration.tag, (retries) => {
+      record = recordOf(job, retries);
+      return runTransaction(context, [
+        ...books.setUp,
+        ...job.guards,
+        ...steps,
+        ...closingSteps(books, ledger, job.ledgerSql, record),
+      ]);
+    });
+    return durationOf(rows);
   } catch (error) {
-    const failure = { ...run, error: messageOf(error), durationMs: Date.now() - started };
+    const failure = { error: summaryOf(error), durationMs: Date.now() - started };
     if (books.keepsHistory && books.setUp.length === 0)
-      await recordFailure(database, settings.ledger, failure);
+      await recordFailure(context.database, ledger, record, failure);
     throw error;
   }
 }

@@ -21,6 +21,8 @@ export function chooseUndos(
   plan: Plan,
   options: { readonly steps?: number | undefined; readonly to?: string | undefined },
 ): readonly UndoStep[] {
+  const cut = plan.problems.find(({ code }) => code === "partly-applied");
+  if (cut) throw cannotUndo([{ what: cut.message, fix: cut.fix }]);
   const applied = plan.entries
     .filter((entry): entry is PlanEntry & { row: LedgerRow } => entry.row !== undefined)
     .sort((one, other) => other.row.id - one.row.id);

@@ -7,11 +7,11 @@ export const verb: Verb = {
   name: "dev",
   summary: "keep the embedded PostgreSQL running until Ctrl-C, so that psql or Drizzle Studio can look in",
   configure: addProjectFlags,
-  async run(flags, output) {
+  async run(flags, output, signal) {
     const { openEmbedded } = await import("../database/embedded.ts");
     const embedded = await openEmbedded(await readEmbedded(settingsFrom(flags)));
     // Listening before saying so: whoever reads the URL may stop us at once.
-    const stop = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM"), once(process, "SIGHUP")]);
+    const stop = signal.aborted ? Promise.resolve() : once(signal, "abort");
     output.line(embedded.url);
     output.document({ url: embedded.url });
     output.note(

@@ -1,19 +1,16 @@
 import type { Command } from "commander";
 import type { SettingsInput } from "../config.ts";
 import { MigratorError } from "../errors.ts";
+import { checkLimit, LIMITS } from "../limits.ts";
 import type { Output } from "../report/output.ts";
-
-/** What every verb gets beside its own flags. */
-export interface Invocation {
-  readonly output: Output;
-}
 
 /** A verb: its flags on the command line, and what it does. Returns the exit code. */
 export interface Verb {
   readonly name: string;
   readonly summary: string;
   configure(command: Command): void;
-  run(flags: Readonly<Record<string, unknown>>, output: Output): Promise<number>;
+  /** @param signal aborted when a person or the system wants the run to end */
+  run(flags: Readonly<Record<string, unknown>>, output: Output, signal: AbortSignal): Promise<number>;
 }
 
 /** Flags that say which project and database are meant. */
@@ -23,6 +20,21 @@ export function addTargetFlags(command: Command): void {
     .option("--url <url>", "PostgreSQL URL; instead of DATABASE_URL or the POSTGRES_* settings")
     .option("--ledger-schema <name>", 'schema of Drizzle\'s ledger table (default "drizzle")')
     .option("--ledger-table <name>", 'name of Drizzle\'s ledger table (default "__drizzle_migrations")');
+}
+
+export function addStrictFlag(command: Command): void {
+  command.option("--strict", "take warnings for errors (for CI)");
+}
+
+/** How long to wait for what; for verbs that run migrations. */
+export function addLimitFlags(command: Command): void {
+  for (const { flag, usual, summary } of LIMITS) {
+    command.option(
+      `${flag} <${flag === "--retries" ? "n" : "duration"}>`,
+      `${summary} (default ${usual})`,
+      (value) => checkLimit(flag, value),
+    );
+  }
 }
 
 export function addProjectFlags(command: Command): void {
@@ -41,7 +53,8 @@ export function settingsFrom(flags: Readonly<Record<string, unknown>>): Settings
     schema: text(flags.schema),
     drizzleConfig: text(flags.drizzleConfig),
     ledger: { schema: text(flags.ledgerSchema), table: text(flags.ledgerTable) } as SettingsInput["ledger"],
-    lockWaitMs: flags.lockWait === undefined ? undefined : Number(flags.lockWait) * 1000,
+    strict: flags.strict === true,
+    limits: Object.fromEntries(LIMITS.map(({ key }) => [key, flags[key]])),
   };
 }
 

@@ -1,24 +1,18 @@
-import postgres from "postgres";
 import type { Connection } from "../config.ts";
 import { addressOf, type ServerAddress } from "../connection-url.ts";
 import { type Listener, SILENT } from "../events.ts";
 import { connectionFailure } from "./failures.ts";
+import { openSession, type Session } from "./session.ts";
 
 /** One connection: the session that holds the lock is the one that does the work. */
 export interface Database {
-  readonly sql: postgres.Sql;
+  readonly sql: Session;
   readonly address: ServerAddress;
+  /** Another connection to the same database, for looking on; its caller closes it. */
+  openSide(): Session;
   /** Where the server's NOTICEs go; set while a migration runs. */
   onNotice: (message: string) => void;
 }
-
-/** Parameters that other drivers and poolers put into URLs and that no server knows. */
-const CLIENT_PARAMETERS = new Set([
-  ...["sslmode", "ssl", "sslrootcert", "sslnegotiation", "channel_binding", "host", "port", "schema"],
-  ...["pgbouncer", "connection_limit", "pool_timeout", "connect_timeout", "target_session_attrs"],
-]);
-
-const CONNECT_TIMEOUT_S = 10;
 
 /** Opens the database for the length of `work`. */
 export async function withDatabase<T>(
@@ -54,7 +48,8 @@ export async function withUrl<T>(href: string, work: (database: Database) => Pro
   const database: Database = {
     address,
     onNotice: () => {},
-    sql: open(url, address, (message) => database.onNotice(message)),
+    openSide: () => openSession(url, address, () => {}),
+    sql: openSession(url, address, (message) => database.onNotice(message)),
   };
   // Connects, without being waited for: the work's own first query follows at once. It only tells, should the work
   // fail, whether that was because there is no connection at all.
@@ -62,42 +57,15 @@ export async function withUrl<T>(href: string, work: (database: Database) => Pro
     () => undefined,
     (cause: unknown) => connectionFailure(cause, address),
   );
+  let graceS = 0;
   try {
-    return await work(database);
+    const result = await work(database);
+    graceS = 5;
+    return result;
   } catch (error) {
     throw (await greeting) ?? error;
   } finally {
-    await database.sql.end({ timeout: 5 });
+    // After a failure nothing that is still under way is waited for: it may wait for a connection that is gone.
+    await database.sql.end({ timeout: graceS });
   }
-}
-
-function open(url: URL, address: ServerAddress, onNotice: (message: string) => void): postgres.Sql {
-  const parameters = [...url.searchParams].filter(([name]) => !CLIENT_PARAMETERS.has(name));
-  // A variable, since the driver's types do not know max_pipeline.
-  const options = {
-    host: address.host,
-    port: address.port,
-    database: address.database,
-    username: address.user,
-    password: decodeURIComponent(url.password),
-    ssl: sslOf(url),
-    // One connection: begin, statements and commit can then be sent at once, in order.
-    max: 1,
-    // The driver would otherwise renew the connection after 30 to 60 minutes, and the lock would be gone.
-    max_lifetime: null,
-    max_pipeline: 100_000,
-    connect_timeout: Number(url.searchParams.get("connect_timeout") ?? CONNECT_TIMEOUT_S),
-    fetch_types: false,
-    prepare: false,
-    onnotice: (notice: postgres.Notice) => onNotice(`${notice.severity}: ${notice.message}`),
-    connection: { application_name: "migrator", ...Object.fromEntries(parameters) },
-  };
-  return postgres(options);
-}
-
-function sslOf(url: URL): "require" | "prefer" | "verify-full" | false {
-  const mode = url.searchParams.get("sslmode") ?? url.searchParams.get("ssl");
-  if (mode === null || mode === "disable" || mode === "false") return false;
-  if (mode === "verify-full" || mode === "verify-ca") return "verify-full";
-  return mode === "prefer" || mode === "allow" ? "prefer" : "require";
 }

@@ -2,14 +2,17 @@ import type { LedgerName } from "../config.ts";
 import { MigratorError } from "../errors.ts";
 import type { Database } from "./connect.ts";
 import { codeOf, serverWords } from "./failures.ts";
-import { type LedgerRow, parseRows, readRowsSql } from "./ledger.ts";
-import { runLogName } from "./run-log.ts";
-import { literal } from "./sql-text.ts";
+import { type LedgerRow, ledgerTable, parseRows, readRowsSql } from "./ledger.ts";
+import { type PartialRun, readPartialRuns, runLogName } from "./run-log.ts";
+import type { Session } from "./session.ts";
+import { identifier, literal } from "./sql-text.ts";
 
 /** What a run needs to know of the server before it writes anything. */
 export interface ServerFacts {
   readonly database: string;
   readonly role: string;
+  /** Of the backend that was asked. */
+  readonly pid: number;
   /** e.g. "17.10" */
   readonly version: string;
   readonly inRecovery: boolean;
@@ -20,7 +23,11 @@ export interface ServerFacts {
   readonly mayCreateSchema: boolean;
   /** Whether the role may create tables in the ledger's schema; false where there is none yet. */
   readonly mayCreateInLedgerSchema: boolean;
+  readonly mayUseLedgerSchema: boolean;
+  /** Rows and the sequence of their ids. */
   readonly mayWriteLedger: boolean;
+  /** Which only a rollback does. */
+  readonly mayDeleteFromLedger: boolean;
   readonly mayWriteRunLog: boolean;
 }
 
@@ -28,25 +35,29 @@ export interface ServerFacts {
 export interface Inspection {
   readonly facts: ServerFacts;
   readonly ledger: readonly LedgerRow[];
+  /** Runs that were cut between two segments. */
+  readonly partials: readonly PartialRun[];
 }
 
-/** @throws MigratorError `ledger-unreadable`, `v1-ledger` */
+/** @throws MigratorError `permission-denied` for a ledger that this role may not read, `v1-ledger` */
 export async function inspect(database: Database, ledger: LedgerName): Promise<Inspection> {
-  const [facts, rows] = await Promise.all([
+  const [facts, rows, partials] = await Promise.all([
     database.sql.unsafe<ServerFacts[]>(factsSql(ledger)),
-    readLedger(database, ledger),
+    readLedger(database.sql, ledger).catch((error: unknown) => error),
+    readPartialRuns(database, ledger),
   ]);
   const [found] = facts;
   if (found === undefined) throw new Error("the server answered the inspection with no row");
-  return { facts: found, ledger: rows };
+  if (Array.isArray(rows)) return { facts: found, ledger: rows as readonly LedgerRow[], partials };
+  throw codeOf(rows) === "42501" ? unreadable(found, ledger, rows) : rows;
 }
 
 /** The ledger's rows in the order they were written; none where the table does not exist. */
-export async function readLedger(database: Database, ledger: LedgerName): Promise<readonly LedgerRow[]> {
-  const rows = await database.sql.unsafe(readRowsSql(ledger)).catch((cause: unknown) => {
+export async function readLedger(sql: Session, ledger: LedgerName): Promise<readonly LedgerRow[]> {
+  const rows = await sql.unsafe(readRowsSql(ledger)).catch((cause: unknown) => {
     // Undefined table or schema: nothing has been applied yet.
     if (["42P01", "3F000"].includes(codeOf(cause) ?? "")) return undefined;
-    throw unreadable(ledger, cause);
+    throw cause;
   });
   if (rows?.columns.some((column) => column.name === "name")) throw v1Ledger(ledger);
   return rows ? parseRows(rows) : [];
@@ -64,26 +75,44 @@ function factsSql(ledger: LedgerName): string {
   ) => `(select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${literal(ledger.schema)} and c.relname = ${literal(name)})`;
   return `
-    select current_database() as "database", current_user as "role", split_part(version(), ' ', 2) as "version",
+    select current_database() as "database", current_user as "role", pg_backend_pid() as "pid", split_part(version(), ' ', 2) as "version",
       pg_is_in_recovery() as "inRecovery", current_setting('transaction_read_only')::bool as "readOnly",
       ns.oid is not null as "hasLedgerSchema", ledger.oid is not null as "hasLedger", log.oid is not null as "hasRunLog",
       has_database_privilege(current_database(), 'CREATE') as "mayCreateSchema",
       coalesce(has_schema_privilege(ns.oid, 'CREATE'), false) as "mayCreateInLedgerSchema",
-      coalesce(has_table_privilege(ledger.oid, 'SELECT') and has_table_privilege(ledger.oid, 'INSERT'), false) as "mayWriteLedger",
-      coalesce(has_table_privilege(log.oid, 'SELECT') and has_table_privilege(log.oid, 'INSERT'), false) as "mayWriteRunLog"
+      coalesce(has_schema_privilege(ns.oid, 'USAGE'), false) as "mayUseLedgerSchema",
+      coalesce(has_schema_privilege(ns.oid, 'USAGE') and has_table_privilege(ledger.oid, 'SELECT')
+        and has_table_privilege(ledger.oid, 'INSERT')
+        and (select coalesce(bool_and(has_sequence_privilege(d.objid, 'USAGE')), true) from pg_catalog.pg_depend d
+          where d.refobjid = ledger.oid and d.deptype in ('a', 'i') and d.classid = 'pg_catalog.pg_class'::regclass
+            and exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S')), false) as "mayWriteLedger",
+      coalesce(has_table_privilege(ledger.oid, 'DELETE'), false) as "mayDeleteFromLedger",
+      coalesce(has_table_privilege(log.oid, 'SELECT') and has_table_privilege(log.oid, 'INSERT') and has_table_privilege(log.oid, 'UPDATE'), false) as "mayWriteRunLog"
     from (select ${relation(ledger.table)} as oid) ledger, (select ${relation(runLog.table)} as oid) log,
       (select (select oid from pg_catalog.pg_namespace where nspname = ${literal(ledger.schema)}) as oid) ns`;
 }
 
-function unreadable(ledger: LedgerName, cause: unknown): MigratorError {
+function unreadable(facts: ServerFacts, ledger: LedgerName, cause: unknown): MigratorError {
   return new MigratorError({
-    code: "ledger-unreadable",
-    message: `the ledger ${ledger.schema}.${ledger.table} cannot be read`,
+    code: "permission-denied",
+    message: facts.hasLedger
+      ? `role ${JSON.stringify(facts.role)} may not read the ledger ${ledger.schema}.${ledger.table}`
+      : `role ${JSON.stringify(facts.role)} has no CREATE privilege on schema ${JSON.stringify(ledger.schema)}, which the ledger needs`,
     details: serverWords(cause),
     state: "nothing was applied",
-    fix: `as its owner: GRANT USAGE ON SCHEMA "${ledger.schema}" TO <role>; GRANT SELECT, INSERT, DELETE ON "${ledger.schema}"."${ledger.table}" TO <role>;`,
+    fix: `as its owner: ${ledgerGrants(facts, ledger)}`,
     cause,
   });
+}
+
+/** What lets a role keep this ledger. */
+export function ledgerGrants({ role, hasLedger }: ServerFacts, ledger: LedgerName): string {
+  const schema = identifier(ledger.schema);
+  const to = `TO ${identifier(role)};`;
+  const inSchema = `GRANT USAGE, CREATE ON SCHEMA ${schema} ${to}`;
+  if (!hasLedger) return inSchema;
+  const rows = `GRANT SELECT, INSERT, DELETE ON ${ledgerTable(ledger)} ${to}`;
+  return `${inSchema} ${rows} GRANT USAGE ON ALL SEQUENCES IN SCHEMA ${schema} ${to}`;
 }
 
 function v1Ledger(ledger: LedgerName): MigratorError {

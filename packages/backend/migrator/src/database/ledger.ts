@@ -41,3 +41,8 @@ export function insertRowSql(ledger: LedgerName, hash: string, when: number): st
 export function deleteRowSql(ledger: LedgerName, id: number): string {
   return `delete from ${ledgerTable(ledger)} where id = ${id}`;
 }
+
+/** For `repair` alone: rows are otherwise never changed. */
+export function updateRowSql(ledger: LedgerName, id: number, hash: string, when: number): string {
+  return `update ${ledgerTable(ledger)} set hash = '${hash.replaceAll("'", "''")}', created_at = ${when} where id = ${id}`;
+}

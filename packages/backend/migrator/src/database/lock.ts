@@ -4,11 +4,18 @@ import type { LedgerName } from "../config.ts";
 import { EXIT, MigratorError } from "../errors.ts";
 import type { Listener } from "../events.ts";
 import type { Database } from "./connect.ts";
+import type { Session } from "./session.ts";
 
 /** Key of the advisory lock: one class for all migrators, one object per ledger, so that two ledgers do not meet. */
 export interface LockKey {
   readonly classId: number;
   readonly objectId: number;
+}
+
+/** Who hears of the wait, and who may end it. */
+export interface Waiting {
+  readonly on: Listener;
+  readonly signal: AbortSignal;
 }
 
 /** SQLSTATE that the proof below raises. */
@@ -34,11 +41,11 @@ export async function withLock<T>(
   database: Database,
   ledger: LedgerName,
   waitMs: number,
-  on: Listener,
+  { on, signal }: Waiting,
   work: () => Promise<T>,
 ): Promise<T> {
   const key = lockKey(ledger);
-  await acquire(database, key, waitMs, on);
+  await acquire(database, key, waitMs, { on, signal });
   try {
     return await work();
   } finally {
@@ -59,12 +66,17 @@ export function proveLockSql(key: LockKey): string {
   end $proof$`;
 }
 
-async function acquire(database: Database, key: LockKey, waitMs: number, on: Listener): Promise<void> {
+async function acquire(
+  database: Database,
+  key: LockKey,
+  waitMs: number,
+  { on, signal }: Waiting,
+): Promise<void> {
   const started = Date.now();
   let nextWord = 0;
   await pRetry(
     async () => {
-      if (await tryLock(database, key)) return;
+      if (await tryLock(database.sql, key)) return;
       const waited = Date.now() - started;
       const holder = await findHolder(database, key);
       if (waited >= waitMs) throw new AbortError(lockTimeout(waitMs, holder));
@@ -74,13 +86,23 @@ async function acquire(database: Database, key: LockKey, waitMs: number, on: Lis
       }
       throw new Error("the lock is taken");
     },
-    { retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 1000, factor: 1.6, randomize: true },
-  );
+    {
+      retries: Number.POSITIVE_INFINITY,
+      minTimeout: 50,
+      maxTimeout: 1000,
+      factor: 1.6,
+      randomize: true,
+      signal,
+    },
+  ).catch((error: unknown) => {
+    throw signal.aborted ? interruptedWait(error) : error;
+  });
 }
 
-async function tryLock(database: Database, key: LockKey): Promise<boolean> {
-  const sql = `select pg_try_advisory_lock(${key.classId}, ${key.objectId}) as locked`;
-  const [row] = await database.sql.unsafe<{ locked: boolean }[]>(sql);
+/** Takes the lock for this session if it is free. */
+export async function tryLock(sql: Session, key: LockKey): Promise<boolean> {
+  const text = `select pg_try_advisory_lock(${key.classId}, ${key.objectId}) as locked`;
+  const [row] = await sql.unsafe<{ locked: boolean }[]>(text);
   return row?.locked ?? false;
 }
 
@@ -95,12 +117,23 @@ async function findHolder(database: Database, key: LockKey): Promise<string> {
   return row?.holder ?? "another runner that has just finished";
 }
 
+function interruptedWait(cause: unknown): MigratorError {
+  return new MigratorError({
+    code: "interrupted",
+    message: "the run was interrupted while it waited for the migration lock",
+    state: "nothing was changed",
+    fix: "run again",
+    exitCode: EXIT.found,
+    cause,
+  });
+}
+
 function lockTimeout(waitMs: number, holder: string): MigratorError {
   return new MigratorError({
     code: "lock-timeout",
     message: `another runner held the migration lock for more than ${waitMs / 1000} s: ${holder}`,
     state: "nothing was applied",
-    fix: "wait for it and run again, wait longer with --lock-wait <seconds>, or end it: SELECT pg_terminate_backend(<pid>);",
+    fix: "wait for it and run again, wait longer with --lock-wait <duration>, or end it: SELECT pg_terminate_backend(<pid>);",
     exitCode: EXIT.found,
   });
 }

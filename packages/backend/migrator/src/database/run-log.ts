@@ -6,12 +6,18 @@ import { codeOf } from "./failures.ts";
 import { ledgerTable } from "./ledger.ts";
 import { literal } from "./sql-text.ts";
 
-/** A successful run of one migration. */
+export type Direction = "up" | "down";
+
+/** A run of one migration, as the log keeps it. */
 export interface RunRecord {
   readonly tag: string;
+  /** Of the up file, as in the ledger. */
   readonly hash: string;
-  readonly direction: "up" | "down";
+  /** Of the file that is run: the same, or the down file's. */
+  readonly scriptHash: string;
+  readonly direction: Direction;
   readonly statements: number;
+  readonly retries: number;
 }
 
 /** When a migration now standing was applied, and how long that took. */
@@ -22,24 +28,64 @@ export interface AppliedRun {
   readonly durationMs: number;
 }
 
+/** A run that was cut between two segments of its file. */
+export interface PartialRun {
+  readonly id: number;
+  readonly tag: string;
+  readonly direction: Direction;
+  readonly scriptHash: string;
+  /** How many segments of the file stand. */
+  readonly completed: number;
+  /** Index of a lone statement that was begun and may or may not have ended; null when none was. */
+  readonly begun: number | null;
+  /** Indexes (oids) that its table had before that statement. */
+  readonly before: readonly number[];
+}
+
+/** A row of the log, for people. */
+export interface RunRow {
+  readonly id: number;
+  readonly tag: string;
+  readonly direction: Direction;
+  readonly outcome: "done" | "failed" | "partial";
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly durationMs: number;
+  readonly statements: number;
+  readonly retries: number;
+  readonly error: string | null;
+  readonly role: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly version: string;
+}
+
 /** Our side table: beside the ledger, never in it. */
 export function runLogName(ledger: LedgerName): LedgerName {
   return { schema: ledger.schema, table: `${ledger.table}_runs` };
 }
 
+function tableOf(ledger: LedgerName): string {
+  return ledgerTable(runLogName(ledger));
+}
+
 export function createRunLogSql(ledger: LedgerName): string {
-  return `create table ${ledgerTable(runLogName(ledger))} (
+  return `create table ${tableOf(ledger)} (
     id bigint generated always as identity primary key,
     tag text not null,
     hash text not null,
+    script_hash text not null,
     direction text not null check (direction in ('up', 'down')),
     started_at timestamptz not null,
     finished_at timestamptz not null,
     duration_ms double precision not null,
     statements integer not null,
-    outcome text not null check (outcome in ('done', 'failed')),
+    outcome text not null check (outcome in ('done', 'failed', 'partial')),
     error text,
     retries integer not null default 0,
+    completed integer,
+    begun integer,
+    indexes_before bigint[],
     role text not null default current_user,
     host text not null,
     pid integer not null,
@@ -47,44 +93,156 @@ export function createRunLogSql(ledger: LedgerName): string {
   )`;
 }
 
+/** Time since the transaction began, in ms. */
+export const ELAPSED_MS = "extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000";
+
 /** Runs inside the migration's transaction, so that the log says "done" exactly when it is. Times are the server's. */
-export function insertRunSql(ledger: LedgerName, run: RunRecord): string {
-  const { tag, hash, direction, statements } = run;
-  return `insert into ${ledgerTable(runLogName(ledger))}
-    (tag, hash, direction, started_at, finished_at, duration_ms, statements, outcome, host, pid, version)
-    values (${literal(tag)}, ${literal(hash)}, ${literal(direction)}, transaction_timestamp(), clock_timestamp(),
-      ${ELAPSED_MS}, ${statements}, 'done', ${literal(hostname())}, ${process.pid}, ${literal(VERSION)})`;
+export function insertDoneSql(ledger: LedgerName, run: RunRecord): string {
+  return insertSql(ledger, run, {
+    started: "transaction_timestamp()",
+    duration: ELAPSED_MS,
+    outcome: "done",
+  });
+}
+
+/** Begins the record of a run in segments, which a later run can take up. Gives its `id`. */
+export function insertPartialSql(ledger: LedgerName, run: RunRecord): string {
+  const timing = { started: "clock_timestamp()", duration: "0", outcome: "partial", completed: "0" } as const;
+  return `${insertSql(ledger, run, timing)} returning id`;
+}
+
+/** Says, before a lone statement runs, that it may have run. */
+export function beginSegmentSql(
+  ledger: LedgerName,
+  id: number,
+  index: number,
+  before: readonly number[],
+): string {
+  return `update ${tableOf(ledger)} set begun = ${index}, indexes_before = '{${before.join(",")}}' where id = ${id}`;
+}
+
+/** Says that one more segment stands. @param elapsed SQL for the ms that it took */
+export function completeSegmentSql(ledger: LedgerName, id: number, index: number, elapsed: string): string {
+  return `update ${tableOf(ledger)} set completed = ${index + 1}, begun = null, error = null,
+    finished_at = clock_timestamp(), duration_ms = duration_ms + ${elapsed} where id = ${id}`;
+}
+
+export function finishPartialSql(ledger: LedgerName, id: number): string {
+  return `update ${tableOf(ledger)} set outcome = 'done' where id = ${id} returning duration_ms as "durationMs"`;
+}
+
+/** Ends a cut run for good: it is not taken up again. */
+export function forgetPartialSql(ledger: LedgerName, id: number): string {
+  return `update ${tableOf(ledger)} set outcome = 'failed', error = coalesce(error || '; ', '') || 'forgotten' where id = ${id}`;
+}
+
+/** Records why a run in segments stopped. Best effort. */
+export async function notePartialError(
+  database: Database,
+  ledger: LedgerName,
+  id: number,
+  error: string,
+): Promise<void> {
+  const sql = `update ${tableOf(ledger)} set error = ${literal(error)} where id = ${id}`;
+  await database.sql.unsafe(sql).catch(() => undefined);
 }
 
 /** Records a run that failed and was rolled back. Best effort: the failure itself is what matters. */
 export async function recordFailure(
   database: Database,
   ledger: LedgerName,
-  run: RunRecord & { readonly error: string; readonly durationMs: number },
+  run: RunRecord,
+  failure: { readonly error: string; readonly durationMs: number },
 ): Promise<void> {
-  const { tag, hash, direction, statements, error, durationMs } = run;
-  const sql = `insert into ${ledgerTable(runLogName(ledger))}
-    (tag, hash, direction, started_at, finished_at, duration_ms, statements, outcome, error, host, pid, version)
-    values (${literal(tag)}, ${literal(hash)}, ${literal(direction)},
-      clock_timestamp() - make_interval(secs => ${durationMs / 1000}), clock_timestamp(), ${durationMs}, ${statements},
-      'failed', ${literal(error)}, ${literal(hostname())}, ${process.pid}, ${literal(VERSION)})`;
-  await database.sql.unsafe(sql).catch(() => undefined);
+  const started = `clock_timestamp() - make_interval(secs => ${failure.durationMs / 1000})`;
+  const timing = {
+    started,
+    duration: String(failure.durationMs),
+    outcome: "failed",
+    error: failure.error,
+  } as const;
+  await database.sql.unsafe(insertSql(ledger, run, timing)).catch(() => undefined);
 }
 
-/** Time since the transaction began, in ms. */
-export const ELAPSED_MS = "extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000";
+interface Timing {
+  /** SQL. */
+  readonly started: string;
+  /** SQL, ms. */
+  readonly duration: string;
+  readonly outcome: RunRow["outcome"];
+  readonly error?: string;
+  /** SQL. */
+  readonly completed?: string;
+}
 
-/** The last successful "up" of each hash; none where the table is missing or may not be read. */
+function insertSql(ledger: LedgerName, run: RunRecord, timing: Timing): string {
+  const values = {
+    tag: literal(run.tag),
+    hash: literal(run.hash),
+    script_hash: literal(run.scriptHash),
+    direction: literal(run.direction),
+    started_at: timing.started,
+    finished_at: "clock_timestamp()",
+    duration_ms: timing.duration,
+    statements: run.statements,
+    outcome: literal(timing.outcome),
+    error: timing.error === undefined ? "null" : literal(timing.error),
+    retries: run.retries,
+    completed: timing.completed ?? "null",
+    host: literal(hostname()),
+    pid: process.pid,
+    version: literal(VERSION),
+  };
+  return `insert into ${tableOf(ledger)} (${Object.keys(values).join(", ")}) values (${Object.values(values).join(", ")})`;
+}
+
+/** The last successful "up" of each hash that was not undone since; none where the table is missing or may not be read. */
 export async function readAppliedRuns(
   database: Database,
   ledger: LedgerName,
 ): Promise<readonly AppliedRun[]> {
-  const sql = `select hash, duration_ms as "durationMs",
-      to_char(finished_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "appliedAt"
-    from (select distinct on (hash) * from ${ledgerTable(runLogName(ledger))} where outcome = 'done' order by hash, id desc) last
-    where direction = 'up'`;
-  return database.sql.unsafe<AppliedRun[]>(sql).catch((error: unknown) => {
+  return read<AppliedRun>(
+    database,
+    `select hash, duration_ms as "durationMs", ${isoOf("finished_at")} as "appliedAt"
+    from (select distinct on (hash) * from ${tableOf(ledger)} where outcome = 'done' order by hash, id desc) last
+    where direction = 'up'`,
+  );
+}
+
+/** Runs that were cut and not finished since. */
+export async function readPartialRuns(
+  database: Database,
+  ledger: LedgerName,
+): Promise<readonly PartialRun[]> {
+  return read<PartialRun>(
+    database,
+    `select id::int, tag, direction, script_hash as "scriptHash", completed, begun,
+      coalesce(to_json(indexes_before), '[]') as before
+    from ${tableOf(ledger)} where outcome = 'partial' and completed + coalesce(begun + 1, 0) > 0 order by id`,
+  );
+}
+
+/** The last runs, newest first. */
+export async function readRuns(
+  database: Database,
+  ledger: LedgerName,
+  most: number,
+): Promise<readonly RunRow[]> {
+  return read<RunRow>(
+    database,
+    `select id::int, tag, direction, outcome, ${isoOf("started_at")} as "startedAt", duration_ms as "durationMs",
+      statements, retries, error, role, host, pid, version
+    from ${tableOf(ledger)} order by id desc limit ${most}`,
+  );
+}
+
+async function read<T extends object>(database: Database, sql: string): Promise<readonly T[]> {
+  return database.sql.unsafe<T[]>(sql).catch((error: unknown) => {
     if (["42P01", "3F000", "42501"].includes(codeOf(error) ?? "")) return [];
     throw error;
   });
+}
+
+function isoOf(column: string): string {
+  return `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as z from "zod/mini";
 import { MigratorError, messageOf } from "../errors.ts";
@@ -15,7 +15,13 @@ export interface Migration {
   /** The file's content; undefined when the journal names a file that is not there. */
   readonly up: Script | undefined;
   readonly down: DownScript | undefined;
-  readonly hasSnapshot: boolean;
+  readonly snapshot: SnapshotHead | undefined;
+}
+
+/** The ids at the top of a snapshot; empty where it has none. */
+export interface SnapshotHead {
+  readonly id: string;
+  readonly prevId: string;
 }
 
 export interface Script {
@@ -105,9 +111,26 @@ async function readMigration(
     fileName,
     up: names.has(fileName) ? parseScript(fileName, await readText(path, fileName)) : undefined,
     down: names.has(downName) ? parseDown(downName, await readText(path, downName)) : undefined,
-    hasSnapshot: snapshots.has(snapshotName(entry.tag)),
+    snapshot: snapshots.has(snapshotName(entry.tag))
+      ? await readHead(snapshotPath(path, entry.tag))
+      : undefined,
   };
 }
+
+/** Snapshots are large, and only their first lines matter here. */
+async function readHead(path: string): Promise<SnapshotHead> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    const text = buffer.toString("utf8", 0, bytesRead);
+    const textOf = (key: string) => new RegExp(`"${key}":\\s*"([^"]*)"`).exec(text)?.[1] ?? "";
+    return { id: textOf("id"), prevId: textOf("prevId") };
+  } finally {
+    await file.close();
+  }
+}
+
+const HEAD_BYTES = 512;
 
 function readText(path: string, name: string): Promise<string> {
   return readFile(join(path, name), "utf8");

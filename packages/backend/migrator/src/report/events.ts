@@ -5,15 +5,17 @@ import { count, duration } from "./text.ts";
 
 /** Prints what a run tells while it runs. */
 export function eventPrinter(output: Output): Listener {
+  const sighting = sightingPrinter(output);
   return (event) => {
     if (event.type === "ran") output.line(`${event.tag}  ${duration(event.durationMs)}`);
     else if (event.type === "problems") noteProblems(output, event.problems);
     else if (event.type === "planned" && event.direction === "down") output.line(willUndo(event.tags));
+    else if (event.type === "sighting") sighting(event);
     else output.note(colors.dim(noteOf(event)));
   };
 }
 
-function noteOf(event: Exclude<Event, { type: "ran" | "problems" }>): string {
+function noteOf(event: Exclude<Event, { type: "ran" | "problems" | "sighting" }>): string {
   switch (event.type) {
     case "embedded":
       return `no database is configured: using the embedded PostgreSQL at ${event.url} (set DATABASE_URL to use your own)`;
@@ -23,6 +25,8 @@ function noteOf(event: Exclude<Event, { type: "ran" | "problems" }>): string {
       return `warning: ${event.message}`;
     case "notice":
       return `${event.tag}: ${event.message}`;
+    case "retrying":
+      return `${event.tag}: ${event.reason}; trying again (attempt ${event.attempt + 1})${event.blockers ? `; in the way: ${event.blockers}` : ""}`;
     case "planned":
       return `applying ${count(event.tags.length, "migration")}`;
   }
@@ -30,4 +34,17 @@ function noteOf(event: Exclude<Event, { type: "ran" | "problems" }>): string {
 
 function willUndo(tags: readonly string[]): string {
   return tags.length === 0 ? "nothing to roll back" : `will roll back, in this order: ${tags.join(", ")}`;
+}
+
+/** Says who blocks and how far an index is: on a terminal whenever it changes, elsewhere by phases and tens of percent. */
+function sightingPrinter(output: Output): (event: Extract<Event, { type: "sighting" }>) => void {
+  let last = "";
+  return ({ tag, blockers, progress }) => {
+    const text = blockers ? `waiting for ${blockers}` : progress;
+    if (text === undefined) return;
+    const key = process.stderr.isTTY ? text : text.replace(/ for \d+ s|\d(?=(\.\d+)? %)|\.\d+(?= %)/g, "");
+    if (key === last) return;
+    last = key;
+    output.note(colors.dim(`${tag}: ${text}`));
+  };
 }

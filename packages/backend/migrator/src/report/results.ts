@@ -1,7 +1,10 @@
+import type { BaselineResult } from "../apply/baseline.ts";
 import { showLoss } from "../apply/losses.ts";
 import type { MigrateResult } from "../apply/migrate.ts";
+import type { RepairResult } from "../apply/repair.ts";
 import type { RollbackResult } from "../apply/rollback.ts";
 import type { GenerateResult } from "../folder/generate.ts";
+import type { V1Finding } from "../verify/v1-check.ts";
 import type { Output } from "./output.ts";
 import { count, duration } from "./text.ts";
 
@@ -54,4 +57,37 @@ export function reportGenerate(
     files: result.files.map(relativeTo),
     downUnfinished: result.downUnfinished,
   });
+}
+
+/** What `baseline` wrote. */
+export function reportBaseline(output: Output, result: BaselineResult): void {
+  for (const tag of result.recorded) output.line(`${tag}  recorded as applied`);
+  output.line(
+    `${count(result.recorded.length, "migration")} recorded; nothing was run; database ${result.database} at ${result.server}`,
+  );
+  output.document(result);
+}
+
+/** What `repair` would change, or has changed. */
+export function reportRepair(output: Output, result: RepairResult): void {
+  for (const { kind, tag, what } of result.repairs) output.line(`${tag}  ${kind}: ${what}`);
+  const where = `database ${result.database} at ${result.server}`;
+  const done = result.written ? "made" : "to be made; nothing was written, say --write to make them";
+  output.line(
+    result.repairs.length === 0
+      ? `nothing to repair; ${where}`
+      : `${count(result.repairs.length, "change")} ${done}; ${where}`,
+  );
+  output.document(result);
+}
+
+/** What v1 would stumble over. */
+export function reportV1(output: Output, findings: readonly V1Finding[]): void {
+  for (const { code, message, fix } of findings) output.line(`${code}: ${message}\n  fix: ${fix}`);
+  output.line(
+    findings.length === 0
+      ? "nothing here would hurt on the day of Drizzle v1"
+      : `${count(findings.length, "finding")}`,
+  );
+  output.document({ findings });
 }

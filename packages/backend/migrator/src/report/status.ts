@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import type { RunRow } from "../database/run-log.ts";
 import type { MigrationState } from "../plan.ts";
 import type { Status, StatusMigration } from "../status.ts";
 import { lineColors as colors, type Output } from "./output.ts";
@@ -15,16 +16,34 @@ const PAINT: Readonly<Record<MigrationState, (text: string) => string>> = {
 
 /** A table of all migrations, then counts, then problems with their fixes. */
 export function reportStatus(output: Output, status: Status): void {
-  const table = new Table({
-    head: ["migration", "state", "applied at", "duration"],
-    style: { head: [], border: [], compact: true },
-    chars: PLAIN,
-  });
-  table.push(...status.migrations.map(rowOf));
-  output.line(table.toString().replaceAll(/[ \t]+$/gm, ""));
+  output.line(tableOf(["migration", "state", "applied at", "duration"], status.migrations.map(rowOf)));
   output.line(`\n${summaryOf(status)}; database ${status.database} at ${status.server}`);
+  if (status.runs !== undefined) output.line(`\n${tableOf(RUN_HEAD, status.runs.map(runRowOf))}`);
   noteProblems(output, status.problems);
   output.document(status);
+}
+
+const RUN_HEAD = ["run", "migration", "direction", "outcome", "started at", "duration", "retries", "by"];
+
+function runRowOf(run: RunRow): string[] {
+  const outcome = run.error === null ? run.outcome : `${run.outcome}: ${run.error}`;
+  const by = `${run.role} on ${run.host} (pid ${run.pid}, ${run.version})`;
+  return [
+    String(run.id),
+    run.tag,
+    run.direction,
+    outcome,
+    instant(run.startedAt),
+    duration(run.durationMs),
+    String(run.retries),
+    by,
+  ];
+}
+
+function tableOf(head: string[], rows: string[][]): string {
+  const table = new Table({ head, style: { head: [], border: [], compact: true }, chars: PLAIN });
+  table.push(...rows);
+  return table.toString().replaceAll(/[ \t]+$/gm, "");
 }
 
 function rowOf({ tag, hash, state, appliedAt, durationMs }: StatusMigration): string[] {

@@ -1,0 +1,92 @@
+import type { Settings } from "../config.ts";
+import { type Database, withDatabase } from "../database/connect.ts";
+import { type Inspection, inspect, showServer } from "../database/inspect.ts";
+import { insertRowSql } from "../database/ledger.ts";
+import { withLock } from "../database/lock.ts";
+import { literal } from "../database/sql-text.ts";
+import { MigratorError } from "../errors.ts";
+import { type Listener, SILENT } from "../events.ts";
+import { type Migration, type MigrationFolder, readFolder } from "../folder/read.ts";
+import { planMigrations } from "../plan.ts";
+import { openBooks } from "./bookkeeping.ts";
+import { NEVER } from "./context.ts";
+import { runTransaction } from "./execute.ts";
+import { indexOfTag } from "./migrate.ts";
+import { assertNoErrors, assertWritable } from "./preconditions.ts";
+
+export interface BaselineOptions {
+  /** Last migration that the database has; all of them unless said. */
+  readonly to?: string | undefined;
+}
+
+export interface BaselineResult {
+  readonly database: string;
+  readonly server: string;
+  /** Tags that the ledger now says are applied. */
+  readonly recorded: readonly string[];
+}
+
+/**
+ * Writes the ledger of a database that has the schema already, without running any SQL of the folder.
+ * @throws MigratorError `ledger-not-empty`, `database-empty`, or for problems in the folder; then nothing was written
+ */
+export async function baseline(
+  settings: Settings,
+  options: BaselineOptions = {},
+  on: Listener = SILENT,
+  signal: AbortSignal = NEVER,
+): Promise<BaselineResult> {
+  const folder = await readFolder(settings.migrations);
+  const chosen = upTo(folder, options.to);
+  const work = async (database: Database) =>
+    withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
+      const inspection = await inspect(database, settings.ledger);
+      assertNoErrors(planMigrations(folder, inspection.ledger, { now: Date.now() }).problems);
+      assertFresh(inspection, settings);
+      assertWritable(database, inspection.facts, settings.ledger);
+      await assertHasTables(database, settings);
+      const rows = chosen.map(({ up, when }) => ({
+        sql: insertRowSql(settings.ledger, up?.hash ?? "", when),
+      }));
+      await runTransaction({ database, settings }, [
+        ...openBooks(inspection.facts, settings.ledger, on).setUp,
+        ...rows,
+      ]);
+      const { facts } = inspection;
+      return {
+        database: facts.database,
+        server: showServer(database, facts),
+        recorded: chosen.map(({ tag }) => tag),
+      };
+    });
+  return withDatabase(settings.connection, work, on);
+}
+
+function upTo(folder: MigrationFolder, tag: string | undefined): readonly Migration[] {
+  return tag === undefined ? folder.migrations : folder.migrations.slice(0, indexOfTag(folder, tag) + 1);
+}
+
+function assertFresh({ ledger }: Inspection, settings: Settings): void {
+  if (ledger.length === 0) return;
+  const { schema, table } = settings.ledger;
+  throw new MigratorError({
+    code: "ledger-not-empty",
+    message: `the ledger ${schema}.${table} has ${ledger.length} rows already: this database is under migrations`,
+    state: "nothing was written",
+    fix: "`migrator status` shows where it stands; `migrator repair` mends rows that do not fit the files",
+  });
+}
+
+/** A baseline of an empty database would say that everything is there while nothing is. */
+async function assertHasTables(database: Database, settings: Settings): Promise<void> {
+  const [row] = await database.sql.unsafe<{ found: boolean }[]>(`
+    select exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.relkind in ('r', 'p', 'v', 'm') and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', ${literal(settings.ledger.schema)})) as found`);
+  if (row?.found) return;
+  throw new MigratorError({
+    code: "database-empty",
+    message: "this database has no table at all, so the migrations cannot have been applied to it",
+    state: "nothing was written",
+    fix: "`migrator migrate` applies them; `baseline` is for a database that has the schema already",
+  });
+}

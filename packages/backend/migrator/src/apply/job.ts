@@ -1,0 +1,27 @@
+import type { Direction, PartialRun, RunRecord } from "../database/run-log.ts";
+import type { Migration, Script } from "../folder/read.ts";
+import type { Segment } from "../folder/segments.ts";
+import type { Step } from "./execute.ts";
+
+/** One migration to run in one direction. */
+export interface Job {
+  readonly migration: Migration;
+  readonly direction: Direction;
+  readonly script: Script;
+  /** The script's, parsed before anything runs. */
+  readonly segments: readonly Segment[];
+  /** The up file's hash, as in the ledger. */
+  readonly hash: string;
+  /** What makes the ledger say so: inserts or deletes the row. */
+  readonly ledgerSql: string;
+  /** Steps before the file's own, which may stop it. */
+  readonly guards: readonly Step[];
+  /** An earlier run of the same file, cut between two segments, which this one takes up. */
+  readonly partial: PartialRun | undefined;
+}
+
+/** What the run log keeps of a job. */
+export function recordOf({ migration, hash, script, direction }: Job, retries: number): RunRecord {
+  const { tag } = migration;
+  return { tag, hash, scriptHash: script.hash, direction, statements: script.statements.length, retries };
+}

@@ -1,0 +1,140 @@
+import type { Database } from "../database/connect.ts";
+import { codeOf, isServerError } from "../database/failures.ts";
+import {
+  detachState,
+  dropIndexConcurrently,
+  findTableOfIndex,
+  qualified,
+  readIndexes,
+  relationExists,
+  type TableIndex,
+} from "../database/indexes.ts";
+import { EXIT, MigratorError } from "../errors.ts";
+import type { Script } from "../folder/read.ts";
+import type { LoneKind, LoneStatement } from "../folder/segments.ts";
+import type { RunContext } from "./context.ts";
+import { explain, type Step } from "./execute.ts";
+
+/** A statement to run outside a transaction, with what is known of an earlier try. */
+export interface LoneRun {
+  readonly script: Script;
+  readonly segment: LoneStatement;
+  /** Indexes (oids) that its table had before the first try. */
+  readonly before: readonly number[];
+  /** Whether an earlier try may have run it, wholly or in part. */
+  readonly mayHaveRun: boolean;
+}
+
+/** Runs a lone statement once, after clearing away what a cut try left; not at all where that try had finished it. */
+export async function runLone(context: RunContext, run: LoneRun): Promise<void> {
+  const { database, settings } = context;
+  const { kind, statement } = run.segment;
+  // Session-wide: there is no transaction to be local to. The next transaction's "reset all" ends it.
+  const { concurrentLockTimeoutMs, statementTimeoutMs } = settings.limits;
+  await database.sql.unsafe(
+    `set lock_timeout = ${concurrentLockTimeoutMs}; set statement_timeout = ${statementTimeoutMs}`,
+  );
+  if (run.mayHaveRun && (await hasRun(database, kind, run.before))) return;
+  await clearAway(context, run);
+  const step: Step = { sql: await textToRun(database, run), source: { script: run.script, statement } };
+  try {
+    await database.sql.unsafe(step.sql);
+  } catch (cause) {
+    if (run.mayHaveRun && ALREADY_SO.has(codeOf(cause) ?? "")) return;
+    // What a refused build (duplicates under a unique index, say) leaves would go on costing every write. A run that is
+    // interrupted or has lost its connection leaves it to the next one.
+    if (isServerError(cause) && !context.signal.aborted)
+      await clearAway(context, { ...run, mayHaveRun: true }).catch(() => undefined);
+    throw explain(step, cause, database);
+  }
+  await assertBuilt(database, kind, run.script);
+}
+
+/** Indexes of the table that an index is built on; empty for other statements. */
+export async function readTableIndexes(database: Database, kind: LoneKind): Promise<readonly number[]> {
+  return kind.type === "create-index"
+    ? (await readIndexes(database, tableOf(kind))).map(({ oid }) => oid)
+    : [];
+}
+
+/** What a second CREATE or DROP DATABASE answers after the first succeeded unnoticed. */
+const ALREADY_SO = new Set(["42P04", "3D000"]);
+
+async function hasRun(database: Database, kind: LoneKind, before: readonly number[]): Promise<boolean> {
+  switch (kind.type) {
+    case "create-index":
+      return (await readIndexes(database, tableOf(kind))).some(
+        (index) => isNew(index, kind, before) && index.valid,
+      );
+    case "drop-index":
+      return !(await Promise.all(kind.indexes.map((name) => relationExists(database, name)))).some(Boolean);
+    case "detach-partition":
+      return (await detachState(database, kind.partition)) === "detached";
+    default:
+      return false;
+  }
+}
+
+/** Drops INVALID indexes that a cut build left: useless to queries, paid for by every write, and in the name's way. */
+async function clearAway({ database, on }: RunContext, run: LoneRun): Promise<void> {
+  for (const index of await leftovers(database, run)) {
+    if (index.building) throw beingBuilt(index, run.script);
+    on({
+      type: "warning",
+      message: `dropping the INVALID index ${index.name}, which a cut or refused build left`,
+    });
+    await dropIndexConcurrently(database, index);
+  }
+}
+
+async function leftovers(
+  database: Database,
+  { segment: { kind }, before, mayHaveRun }: LoneRun,
+): Promise<readonly TableIndex[]> {
+  if (kind.type === "create-index") {
+    const indexes = await readIndexes(database, tableOf(kind));
+    return indexes.filter(
+      (index) => !index.valid && (index.name === kind.index || (mayHaveRun && isNew(index, kind, before))),
+    );
+  }
+  if (kind.type !== "reindex" || kind.target === undefined || !mayHaveRun) return [];
+  const table = kind.target.isIndex ? await findTableOfIndex(database, kind.target.name) : kind.target.name;
+  const indexes = table === undefined ? [] : await readIndexes(database, table);
+  // REINDEX CONCURRENTLY builds beside the old index, under its name with this suffix.
+  return indexes.filter((index) => !index.valid && /_ccnew\d*$/.test(index.name));
+}
+
+function isNew(
+  index: TableIndex,
+  kind: Extract<LoneKind, { type: "create-index" }>,
+  before: readonly number[],
+): boolean {
+  return !before.includes(index.oid) && (kind.index === undefined || index.name === kind.index);
+}
+
+/** A DETACH … CONCURRENTLY that was cut is finished by another statement. */
+async function textToRun(database: Database, { segment: { kind, statement } }: LoneRun): Promise<string> {
+  if (kind.type !== "detach-partition" || (await detachState(database, kind.partition)) !== "pending")
+    return statement.sql;
+  return `alter table ${qualified(kind.parent)} detach partition ${qualified(kind.partition)} finalize`;
+}
+
+/** CREATE INDEX … IF NOT EXISTS is content with an INVALID index of that name; we are not. */
+async function assertBuilt(database: Database, kind: LoneKind, script: Script): Promise<void> {
+  if (kind.type !== "create-index" || kind.index === undefined) return;
+  const index = (await readIndexes(database, tableOf(kind))).find(({ name }) => name === kind.index);
+  if (index !== undefined && !index.valid) throw beingBuilt(index, script);
+}
+
+function tableOf({ schema, table }: Extract<LoneKind, { type: "create-index" }>): readonly string[] {
+  return schema === undefined ? [table] : [schema, table];
+}
+
+function beingBuilt(index: TableIndex, script: Script): MigratorError {
+  return new MigratorError({
+    code: "index-being-built",
+    message: `${script.fileName} builds the index ${index.name}, but another session is building an index of that name now`,
+    fix: "wait until that build has ended (pg_stat_progress_create_index shows it), then run again",
+    exitCode: EXIT.found,
+  });
+}

@@ -1,0 +1,122 @@
+import {
+  beginSegmentSql,
+  completeSegmentSql,
+  ELAPSED_MS,
+  finishPartialSql,
+  insertPartialSql,
+  notePartialError,
+} from "../database/run-log.ts";
+import { MigratorError, summaryOf } from "../errors.ts";
+import type { LoneStatement, NumberedStatement, Segment } from "../folder/segments.ts";
+import { type Books, durationOf } from "./bookkeeping.ts";
+import type { RunContext } from "./context.ts";
+import { type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
+import { type Job, recordOf } from "./job.ts";
+import { readTableIndexes, runLone } from "./lone.ts";
+import { withRetries } from "./retry.ts";
+
+/**
+ * Runs a file that cannot be one transaction. Each transactional segment commits together with the note that it
+ * stands; a lone statement is noted before and after it ran. A later run goes on at the first segment that does not stand.
+ * @returns ms, as the run log adds them up
+ */
+export async function runInSegments(context: RunContext, job: Job, books: Books): Promise<number> {
+  if (!books.keepsHistory) throw needsRunLog(job);
+  const id = job.partial?.id ?? (await begin(context, job, books));
+  let rows: readonly Rows[] = [];
+  for (const [index, segment] of job.segments.entries()) {
+    if (index < (job.partial?.completed ?? 0)) continue;
+    try {
+      rows = await runSegment(context, { job, id, index }, segment);
+    } catch (error) {
+      await notePartialError(context.database, context.settings.ledger, id, summaryOf(error));
+      throw error instanceof MigratorError ? withStanding(error, job, index) : error;
+    }
+  }
+  return durationOf(rows);
+}
+
+/** A segment's place in its run. */
+interface Place {
+  readonly job: Job;
+  /** Of the run log's row. */
+  readonly id: number;
+  readonly index: number;
+}
+
+async function begin(context: RunContext, job: Job, books: Books): Promise<number> {
+  const insert = { sql: insertPartialSql(context.settings.ledger, recordOf(job, 0)) };
+  const rows = await runTransaction(context, [...books.setUp, insert]);
+  return Number(rows.at(-1)?.[0]?.id);
+}
+
+async function runSegment(context: RunContext, place: Place, segment: Segment): Promise<readonly Rows[]> {
+  const { job, index } = place;
+  const { tag } = job.migration;
+  if (segment.transactional) {
+    const guards = index === 0 ? job.guards : [];
+    const steps = [
+      ...guards,
+      ...stepsOf(job.script, segment.statements),
+      ...closing(context, place, ELAPSED_MS),
+    ];
+    return withRetries(context, tag, () => runTransaction(context, steps));
+  }
+  const elapsedMs = await runNoted(context, place, segment);
+  return withRetries(context, tag, () => runTransaction(context, closing(context, place, String(elapsedMs))));
+}
+
+/** Notes that a lone statement may run from now on, then runs it. Gives its ms. */
+async function runNoted(
+  context: RunContext,
+  { job, id, index }: Place,
+  segment: LoneStatement,
+): Promise<number> {
+  const { partial, script, migration } = job;
+  const wasBegun = partial?.begun === index;
+  const before = wasBegun ? partial.before : await readTableIndexes(context.database, segment.kind);
+  if (!wasBegun) {
+    await runTransaction(context, [{ sql: beginSegmentSql(context.settings.ledger, id, index, before) }]);
+  }
+  const started = Date.now();
+  await withRetries(context, migration.tag, (retries) =>
+    runLone(context, { script, segment, before, mayHaveRun: wasBegun || retries > 0 }),
+  );
+  return Date.now() - started;
+}
+
+function closing({ settings }: RunContext, { job, id, index }: Place, elapsed: string): readonly Step[] {
+  const complete = { sql: completeSegmentSql(settings.ledger, id, index, elapsed) };
+  if (index < job.segments.length - 1) return [complete];
+  return [complete, { sql: job.ledgerSql }, { sql: finishPartialSql(settings.ledger, id) }];
+}
+
+function withStanding(error: MigratorError, job: Job, index: number): MigratorError {
+  const { code, message, details, exitCode, cause } = error;
+  const fix =
+    error.fix ??
+    (index === 0
+      ? undefined
+      : "mend what stopped it, but not the file: once it has changed nobody can tell where to go on. If the file itself is wrong, undo by hand what stands and say `migrator repair --forget <tag>`");
+  return new MigratorError({ code, message, details, exitCode, cause, fix, state: standing(job, index) });
+}
+
+function standing(job: Job, index: number): string {
+  const { tag } = job.migration;
+  const next = firstStatement(job.segments[index]);
+  const goesOn = next ? `; running again goes on with statement ${next.number}, line ${next.line}` : "";
+  if (index === 0) return `nothing of ${tag} stands yet${goesOn}`;
+  return `${index} of the ${job.segments.length} parts of ${tag} stand${goesOn}`;
+}
+
+function firstStatement(segment: Segment | undefined): NumberedStatement | undefined {
+  return segment?.transactional ? segment.statements[0] : segment?.statement;
+}
+
+function needsRunLog({ script }: Job): MigratorError {
+  return new MigratorError({
+    code: "permission-denied",
+    message: `${script.fileName} holds statements that cannot run in a transaction, and this role may not write the run log, where their progress is kept`,
+    fix: "grant the role what it needs: SELECT, INSERT and UPDATE on the run log, or CREATE on the ledger's schema (see docs/formats.md)",
+  });
+}

@@ -1,0 +1,60 @@
+import { connect, Socket } from "node:net";
+import type { ServerAddress } from "../connection-url.ts";
+
+/**
+ * The one socket of a client, for postgres.js' option of that name. A second one is refused: the driver would otherwise
+ * reconnect after a loss and send what is left of a cut migration to a session that has neither its transaction nor the lock.
+ * @param timeoutMs longest wait for the connection
+ * @param onClose called once it is closed, by whomever
+ */
+export function oneSocket(
+  address: ServerAddress,
+  timeoutMs: number,
+  onClose: () => void,
+): () => Promise<Socket> {
+  let failure = connectionLost();
+  let used = false;
+  return async () => {
+    if (used) return broken(failure);
+    used = true;
+    const socket = await open(address, timeoutMs).catch((error: Error) => {
+      failure = error;
+      return broken(error);
+    });
+    return socket.once("close", onClose);
+  };
+}
+
+/** What became of a query whose connection is gone. */
+export function connectionLost(): Error {
+  return failed("CONNECTION_LOST", "the connection was closed");
+}
+
+function open({ host, port }: ServerAddress, timeoutMs: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = host.startsWith("/") ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
+    const timer = setTimeout(
+      () => socket.destroy(failed("CONNECT_TIMEOUT", `no answer within ${timeoutMs / 1000} s`)),
+      timeoutMs,
+    );
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      clearTimeout(timer);
+      socket.off("error", reject);
+      // postgres.js takes the name to check a certificate against from here.
+      resolve(Object.assign(socket, { host }));
+    });
+    socket.once("close", () => clearTimeout(timer));
+  });
+}
+
+/** A socket that fails once it has listeners: throwing here would leave the driver's other queries waiting for ever. */
+function broken(error: Error): Socket {
+  const socket = new Socket();
+  setImmediate(() => socket.destroy(error));
+  return socket;
+}
+
+function failed(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}

@@ -22,7 +22,7 @@ describe("readFolder", () => {
         statements: [{ line: 1 }, { line: 3 }],
       },
       down: { fileName: "0002_book.down.sql", irreversible: undefined, unfinished: undefined },
-      hasSnapshot: true,
+      snapshot: { id: expect.any(String), prevId: expect.any(String) },
     });
     expect(orphans).toEqual([]);
   });
@@ -39,7 +39,7 @@ describe("readFolder", () => {
     const folder = await temporaryFolder();
     await writeJournal(folder, { ...JOURNAL, later: true, entries: [{ ...ENTRY, later: true }] });
     expect((await readFolder(folder)).migrations).toMatchObject([
-      { tag: "0000_one", up: undefined, hasSnapshot: false },
+      { tag: "0000_one", up: undefined, snapshot: undefined },
     ]);
   });
 

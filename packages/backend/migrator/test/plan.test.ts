@@ -211,6 +211,17 @@ const CASES: readonly Case[] = [
     problems: [["duplicate-ledger-row", "warning", null]],
   },
   {
+    title: "a second row of one migration makes no other edited, whatever its date",
+    folder: folder([one, two]),
+    ledger: ledger(["aaaa", 0], ["aaaa", 1]),
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "pending"],
+    ],
+    pending: ["0001_two"],
+    problems: [["duplicate-ledger-row", "warning", null]],
+  },
+  {
     title: "equal files each need a row of their own",
     folder: folder([one, migration("0001_two", "aaaa")]),
     ledger: ledger(["aaaa", 0]),

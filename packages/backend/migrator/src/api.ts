@@ -10,7 +10,13 @@ import { configuredUrl } from "./connection-url.ts";
 import { findEmbeddedUrl } from "./database/embedded.ts";
 import { findRepositoryRoot, readEnvironment } from "./environment.ts";
 import type { Listener } from "./events.ts";
-import { status as readStatus, type Status, type StatusOptions } from "./status.ts";
+import {
+  type PlannedRun,
+  plan as readPlan,
+  status as readStatus,
+  type Status,
+  type StatusOptions,
+} from "./status.ts";
 
 /** Who wants to hear how a run goes. */
 interface Listening {
@@ -41,6 +47,14 @@ export async function rollback(input: SettingsInput & RollbackOptions & Listenin
  */
 export async function status(input: SettingsInput & StatusOptions & Listening): Promise<Status> {
   return readStatus(await readSettings(input), input, input.on);
+}
+
+/**
+ * What `migrate` would run now. Reads only.
+ * @throws MigratorError
+ */
+export async function plan(input: SettingsInput & Listening): Promise<PlannedRun> {
+  return readPlan(await readSettings(input), input.on);
 }
 
 /**

@@ -1,4 +1,4 @@
-export { findDatabaseUrl, migrate, rollback, status } from "./api.ts";
+export { findDatabaseUrl, migrate, plan, rollback, status } from "./api.ts";
 export type { MigrateOptions, MigrateResult } from "./apply/migrate.ts";
 export type { RollbackOptions, RollbackResult } from "./apply/rollback.ts";
 export type { MigratorConfig, SettingsInput } from "./config.ts";
@@ -6,4 +6,4 @@ export { startEmbeddedServer } from "./database/embedded-server.ts";
 export { MigratorError } from "./errors.ts";
 export type { Event } from "./events.ts";
 export type { Problem } from "./problem.ts";
-export type { Status } from "./status.ts";
+export type { PlannedRun, Status } from "./status.ts";

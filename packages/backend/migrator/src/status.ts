@@ -64,6 +64,43 @@ export async function status(
   );
 }
 
+/** What `migrate` would run now, and why it would not. */
+export interface PlannedRun {
+  readonly database: string;
+  readonly server: string;
+  /** In the order in which they would run. */
+  readonly pending: readonly {
+    readonly tag: string;
+    readonly statements: readonly { readonly sql: string; readonly line: number }[];
+  }[];
+  readonly problems: readonly Problem[];
+}
+
+/** The decision that `migrate` would make now, without making it. Reads only. */
+export async function plan(settings: Settings, on: Listener = SILENT): Promise<PlannedRun> {
+  const { severities, strict } = settings;
+  const folder = await readFolder(settings.migrations);
+  return withDatabase(
+    settings.connection,
+    async (database) => {
+      const { facts, ledger, partials } = await inspect(database, settings.ledger);
+      const { pending, problems } = planMigrations(folder, ledger, {
+        partials,
+        severities,
+        strict,
+        now: Date.now(),
+      });
+      return {
+        database: facts.database,
+        server: showServer(database, facts),
+        pending: pending.map(({ tag, up }) => ({ tag, statements: up?.statements ?? [] })),
+        problems,
+      };
+    },
+    on,
+  );
+}
+
 function describe({ tag, hash, state, row }: PlanEntry, runs: readonly AppliedRun[]): StatusMigration {
   // By the ledger's hash: of an edited file, that is what was applied.
   const run = runs.find((candidate) => candidate.hash === row?.hash);

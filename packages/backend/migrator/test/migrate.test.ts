@@ -6,7 +6,11 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate as drizzleMigrate } from "drizzle-orm/postgres-js/migrator";
 import postgres from "postgres";
 import { describe, expect, test } from "vitest";
-import { lockKey } from "../src/database/lock.ts";
+import { runTransaction } from "../src/apply/execute.ts";
+import { readSettings } from "../src/config.ts";
+import { withUrl } from "../src/database/connect.ts";
+import { lockKey, withLock } from "../src/database/lock.ts";
+import { SILENT } from "../src/events.ts";
 import { type Event, migrate, status } from "../src/index.ts";
 import { documentOf, runCli, startCli } from "./support/cli.ts";
 import {
@@ -609,15 +613,36 @@ describe("runners at the same time", () => {
     expect(await exists(database.sql, LEDGER)).toBe(false);
   });
 
-  test("the lock is free again after a run, also after one that failed", async () => {
+  const LEDGER_NAME = { schema: "drizzle", table: "__drizzle_migrations" };
+  const WAITING = { on: SILENT, signal: new AbortController().signal };
+
+  test("the lock is given back before the session ends, also after work that failed", async () => {
     const database = await createTestDatabase();
-    const good = await makeFolder([THREE[0]]);
-    const bad = await makeFolder([{ tag: "0000_bad", sql: "SELECT 1 / 0;" }]);
-    await failureOf(migrate({ migrations: bad, url: database.url, limits: { lockWait: "0" } }));
-    await migrate({ migrations: good, url: database.url, limits: { lockWait: "0" } });
-    const held = await database.sql`
-      select 1 from pg_locks where locktype = 'advisory'
-        and database = (select oid from pg_database where datname = current_database())`;
-    expect(held).toEqual([]);
+    const held = "select 1 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()";
+    await withUrl(database.url, async (opened) => {
+      const inside = await withLock(opened, LEDGER_NAME, 0, WAITING, () => opened.sql.unsafe(held));
+      expect(inside).toHaveLength(1);
+      expect(await opened.sql.unsafe(held)).toEqual([]);
+      const failing = withLock(opened, LEDGER_NAME, 0, WAITING, () => Promise.reject(new Error("failed")));
+      await expect(failing).rejects.toThrow("failed");
+      expect(await opened.sql.unsafe(held)).toEqual([]);
+    });
+  });
+
+  test("a session that does not hold the lock, as behind a transaction pooler, runs nothing", async () => {
+    const database = await createTestDatabase();
+    const settings = await readSettings({ migrations: "nowhere", url: database.url });
+    const steps = [{ sql: "create table made ()" }];
+    await withUrl(database.url, async (opened) => {
+      const run = () => runTransaction({ database: opened, settings }, steps);
+      expect(await failureOf(run())).toMatchObject({ code: "lock-lost", exitCode: 1 });
+      // Another ledger's lock is not this one's, and another session's is not ours.
+      const other = { ...LEDGER_NAME, table: "other" };
+      expect(await failureOf(withLock(opened, other, 0, WAITING, run))).toMatchObject({ code: "lock-lost" });
+      expect(await failureOf(whileLocked(database, run))).toMatchObject({ code: "lock-lost" });
+      expect(await exists(database.sql, "made")).toBe(false);
+      await withLock(opened, LEDGER_NAME, 0, WAITING, run);
+      expect(await exists(database.sql, "made")).toBe(true);
+    });
   });
 });

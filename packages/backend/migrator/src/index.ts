@@ -1,6 +1,6 @@
 export { findDatabaseUrl, migrate, plan, rollback, status } from "./api.ts";
-export type { MigrateOptions, MigrateResult } from "./apply/migrate.ts";
-export type { RollbackOptions, RollbackResult } from "./apply/rollback.ts";
+export type { MigrateResult } from "./apply/migrate.ts";
+export type { RollbackResult } from "./apply/rollback.ts";
 export type { MigratorConfig, SettingsInput } from "./config.ts";
 export { startEmbeddedServer } from "./database/embedded-server.ts";
 export { MigratorError } from "./errors.ts";

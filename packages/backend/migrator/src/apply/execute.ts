@@ -4,8 +4,7 @@ import { codeOf, isServerError, serverWords } from "../database/failures.ts";
 import { LOCK_LOST, lockKey, proveLockSql } from "../database/lock.ts";
 import { EXIT, MigratorError } from "../errors.ts";
 import type { Script } from "../folder/read.ts";
-import type { NumberedStatement } from "../folder/segments.ts";
-import { lineOf } from "../folder/statements.ts";
+import { lineOf, type NumberedStatement } from "../folder/statements.ts";
 import type { RunContext } from "./context.ts";
 
 /** One thing sent inside a transaction: a statement of a file, or bookkeeping of ours. */

@@ -10,8 +10,9 @@ import {
   type TableIndex,
 } from "../database/indexes.ts";
 import { EXIT, MigratorError } from "../errors.ts";
+import type { LoneKind } from "../folder/parse.ts";
 import type { Script } from "../folder/read.ts";
-import type { LoneKind, LoneStatement } from "../folder/segments.ts";
+import type { LoneStatement } from "../folder/segments.ts";
 import type { RunContext } from "./context.ts";
 import { explain, type Step } from "./execute.ts";
 

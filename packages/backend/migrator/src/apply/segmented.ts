@@ -7,7 +7,8 @@ import {
   notePartialError,
 } from "../database/run-log.ts";
 import { MigratorError, summaryOf } from "../errors.ts";
-import type { LoneStatement, NumberedStatement, Segment } from "../folder/segments.ts";
+import type { LoneStatement, Segment } from "../folder/segments.ts";
+import type { NumberedStatement } from "../folder/statements.ts";
 import { type Books, durationOf } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
 import { type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";

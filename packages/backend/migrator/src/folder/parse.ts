@@ -1,5 +1,35 @@
 import { loadModule, parseSync } from "libpg-query";
-import type { Command, LoneKind, NumberedStatement } from "./segments.ts";
+import type { NumberedStatement } from "./statements.ts";
+
+/** What a lone statement does, as far as a cut run has to know. */
+export type LoneKind =
+  | {
+      readonly type: "create-index";
+      readonly index: string | undefined;
+      readonly schema: string | undefined;
+      readonly table: string;
+    }
+  | {
+      readonly type: "reindex";
+      readonly target: { readonly isIndex: boolean; readonly name: readonly string[] } | undefined;
+    }
+  | { readonly type: "drop-index"; readonly indexes: readonly (readonly string[])[] }
+  | {
+      readonly type: "detach-partition";
+      readonly parent: readonly string[];
+      readonly partition: readonly string[];
+    }
+  | { readonly type: "other" };
+
+/** What a command is to a run. */
+export interface Command {
+  readonly statement: NumberedStatement;
+  /**
+   * `boundary`: a COMMIT or BEGIN that somebody wrote to get out of Drizzle's transaction. It ends a segment.
+   * `forbidden`: a ROLLBACK or the like, which would undo the migration behind the ledger's back.
+   */
+  readonly role: "transactional" | "boundary" | "forbidden" | LoneKind;
+}
 
 /** A parsed command, as far as this file looks: the node's name and its fields. */
 type Node = Readonly<Record<string, unknown>>;

@@ -1,6 +1,7 @@
 import { MigratorError } from "../errors.ts";
+import type { Command, LoneKind } from "./parse.ts";
 import type { Script } from "./read.ts";
-import type { Statement } from "./statements.ts";
+import type { NumberedStatement } from "./statements.ts";
 
 /** A piece of a file that is committed as one. */
 export type Segment = TransactionalSegment | LoneStatement;
@@ -16,32 +17,6 @@ export interface LoneStatement {
   readonly transactional: false;
   readonly statement: NumberedStatement;
   readonly kind: LoneKind;
-}
-
-/** What a lone statement does, as far as a cut run has to know. */
-export type LoneKind =
-  | {
-      readonly type: "create-index";
-      readonly index: string | undefined;
-      readonly schema: string | undefined;
-      readonly table: string;
-    }
-  | {
-      readonly type: "reindex";
-      readonly target: { readonly isIndex: boolean; readonly name: readonly string[] } | undefined;
-    }
-  | { readonly type: "drop-index"; readonly indexes: readonly (readonly string[])[] }
-  | {
-      readonly type: "detach-partition";
-      readonly parent: readonly string[];
-      readonly partition: readonly string[];
-    }
-  | { readonly type: "other" };
-
-/** A statement with its place in the file. */
-export interface NumberedStatement extends Statement {
-  /** 1-based; one chunk between breakpoints has one number, also where it holds several commands. */
-  readonly number: number;
 }
 
 /** Words of which one stands in every statement that cannot run in a transaction, or that ends one. */
@@ -62,16 +37,6 @@ export async function segmentsOf(script: Script): Promise<readonly Segment[]> {
   const forbidden = commands.find(({ role }) => role === "forbidden");
   if (forbidden) throw endsTransaction(script, forbidden.statement);
   return group(commands);
-}
-
-/** What a command is to a run. */
-export interface Command {
-  readonly statement: NumberedStatement;
-  /**
-   * `boundary`: a COMMIT or BEGIN that somebody wrote to get out of Drizzle's transaction. It ends a segment.
-   * `forbidden`: a ROLLBACK or the like, which would undo the migration behind the ledger's back.
-   */
-  readonly role: "transactional" | "boundary" | "forbidden" | LoneKind;
 }
 
 function endsTransaction(script: Script, { sql, number, line }: NumberedStatement): MigratorError {

@@ -6,6 +6,12 @@ export interface Statement {
   readonly line: number;
 }
 
+/** A statement with its place in the file. */
+export interface NumberedStatement extends Statement {
+  /** 1-based; one chunk between breakpoints has one number, also where it holds several commands. */
+  readonly number: number;
+}
+
 /** What Drizzle splits migration files on. */
 const BREAKPOINT = "--> statement-breakpoint";
 

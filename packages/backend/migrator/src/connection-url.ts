@@ -34,7 +34,9 @@ export function configuredUrl(environment: Environment): string | undefined {
  * @throws MigratorError `setting-invalid`
  */
 export function parseUrl(url: string, name: string): URL {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  // libpq lets the host be left out, where a socket's folder is given as a parameter; the URL standard does not.
+  const whole = url.replace(/^(postgres(?:ql)?:\/\/[^/?#]*@)(?=\/)/i, "$1localhost");
+  const parsed = URL.canParse(whole) ? new URL(whole) : undefined;
   if (parsed === undefined || !/^postgres(ql)?:$/.test(parsed.protocol)) {
     throw invalid(name, "is not a PostgreSQL URL", "write it as postgres://user@host:5432/database");
   }

@@ -127,15 +127,11 @@ function matchRows(migrations: readonly Migration[], ledger: readonly LedgerRow[
       free.delete(row);
     }
   };
-  const hashes = new Set(ledger.map((row) => row.hash));
   claim((migration, row) => migration.up?.hash === row.hash && migration.when === row.createdAt);
   claim((migration, row) => migration.up?.hash === row.hash);
   const files = new Set(migrations.map((migration) => migration.up?.hash));
-  // A file whose own hash is nowhere in the ledger, beside a row of the same `when` that no file has: it was edited.
-  claim(
-    (migration, row) =>
-      migration.when === row.createdAt && !files.has(row.hash) && !hashes.has(migration.up?.hash ?? ""),
-  );
+  // No file has the hash of a row with this migration's `when`: it was edited.
+  claim((migration, row) => migration.when === row.createdAt && !files.has(row.hash));
   const taken = new Set([...of.values()].map((row) => row.hash));
   const left = [...free];
   return {

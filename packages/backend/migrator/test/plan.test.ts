@@ -222,6 +222,17 @@ const CASES: readonly Case[] = [
     problems: [["duplicate-ledger-row", "warning", null]],
   },
   {
+    title: "an applied file edited into a copy of another one is edited, not pending",
+    folder: folder([one, migration("0001_two", "aaaa")]),
+    ledger: ledger(["aaaa", 0], ["bbbb", 1]),
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "edited", 2],
+    ],
+    pending: [],
+    problems: [["edited", "error", "0001_two"]],
+  },
+  {
     title: "equal files each need a row of their own",
     folder: folder([one, migration("0001_two", "aaaa")]),
     ledger: ledger(["aaaa", 0]),

@@ -64,7 +64,8 @@ function createClient(
     port: address.port,
     database: address.database,
     username: address.user,
-    password: decodeURIComponent(url.password),
+    // A function, because an empty text would make the driver look for PGPASSWORD.
+    password: () => decodeURIComponent(url.password),
     ssl: sslOf(url),
     // One connection: begin, statements and commit can then be sent at once, in order.
     max: 1,

@@ -1,7 +1,13 @@
 import type { LedgerName } from "../config.ts";
 import type { ServerFacts } from "../database/inspect.ts";
 import { createLedgerSql } from "../database/ledger.ts";
-import { createRunLogSql, ELAPSED_MS, insertDoneSql, type RunRecord } from "../database/run-log.ts";
+import {
+  createRunLogSql,
+  ELAPSED_MS,
+  insertDoneSql,
+  type RunRecord,
+  upgradeRunLogSql,
+} from "../database/run-log.ts";
 import { identifier } from "../database/sql-text.ts";
 import type { Listener } from "../events.ts";
 import type { Rows, Step } from "./execute.ts";
@@ -28,6 +34,7 @@ export function openBooks(facts: ServerFacts, ledger: LedgerName, on: Listener):
   if (!facts.hasLedgerSchema) setUp.push({ sql: `create schema ${identifier(ledger.schema)}` });
   if (!facts.hasLedger) setUp.push({ sql: createLedgerSql(ledger) });
   if (!facts.hasRunLog && keepsHistory) setUp.push({ sql: createRunLogSql(ledger) });
+  if (facts.runLogIsOld && keepsHistory) setUp.push({ sql: upgradeRunLogSql(ledger) });
   return { setUp, keepsHistory };
 }
 
@@ -48,6 +55,6 @@ export function durationOf(rows: readonly Rows[]): number {
 }
 
 function mayKeepHistory(facts: ServerFacts): boolean {
-  if (facts.hasRunLog) return facts.mayWriteRunLog;
+  if (facts.hasRunLog) return facts.mayWriteRunLog && (facts.mayAlterRunLog || !facts.runLogIsOld);
   return !facts.hasLedgerSchema || facts.mayCreateInLedgerSchema;
 }

@@ -3,7 +3,7 @@ import { MigratorError } from "../errors.ts";
 import type { Database } from "./connect.ts";
 import { codeOf, serverWords } from "./failures.ts";
 import { type LedgerRow, ledgerTable, parseRows, readRowsSql } from "./ledger.ts";
-import { type PartialRun, readPartialRuns, runLogName } from "./run-log.ts";
+import { type PartialRun, RUN_LOG_COLUMNS, readPartialRuns, runLogName } from "./run-log.ts";
 import type { Session } from "./session.ts";
 import { identifier, literal } from "./sql-text.ts";
 
@@ -28,6 +28,9 @@ export interface ServerFacts {
   readonly mayWriteLedger: boolean;
   /** Which only a rollback does. */
   readonly mayDeleteFromLedger: boolean;
+  /** Whether the run log lacks a column that this version writes. */
+  readonly runLogIsOld: boolean;
+  readonly mayAlterRunLog: boolean;
   readonly mayWriteRunLog: boolean;
 }
 
@@ -87,6 +90,9 @@ function factsSql(ledger: LedgerName): string {
           where d.refobjid = ledger.oid and d.deptype in ('a', 'i') and d.classid = 'pg_catalog.pg_class'::regclass
             and exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S')), false) as "mayWriteLedger",
       coalesce(has_table_privilege(ledger.oid, 'DELETE'), false) as "mayDeleteFromLedger",
+      log.oid is not null and (select count(*) from pg_catalog.pg_attribute where attrelid = log.oid
+        and attname in (${RUN_LOG_COLUMNS.map(literal).join(", ")})) < ${RUN_LOG_COLUMNS.length} as "runLogIsOld",
+      coalesce((select pg_has_role(relowner, 'USAGE') from pg_catalog.pg_class where oid = log.oid), false) as "mayAlterRunLog",
       coalesce(has_table_privilege(log.oid, 'SELECT') and has_table_privilege(log.oid, 'INSERT') and has_table_privilege(log.oid, 'UPDATE'), false) as "mayWriteRunLog"
     from (select ${relation(ledger.table)} as oid) ledger, (select ${relation(runLog.table)} as oid) log,
       (select (select oid from pg_catalog.pg_namespace where nspname = ${literal(ledger.schema)}) as oid) ns`;

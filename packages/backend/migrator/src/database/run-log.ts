@@ -69,28 +69,43 @@ function tableOf(ledger: LedgerName): string {
   return ledgerTable(runLogName(ledger));
 }
 
+/** Its columns. New ones are added at the end, and may be null: logs of older versions get them by `upgradeRunLogSql`. */
+const COLUMNS = {
+  id: "bigint generated always as identity primary key",
+  tag: "text not null",
+  hash: "text not null",
+  direction: "text not null check (direction in ('up', 'down'))",
+  started_at: "timestamptz not null",
+  finished_at: "timestamptz not null",
+  duration_ms: "double precision not null",
+  statements: "integer not null",
+  outcome: "text not null check (outcome in ('done', 'failed', 'partial'))",
+  error: "text",
+  retries: "integer not null default 0",
+  role: "text not null default current_user",
+  host: "text not null",
+  pid: "integer not null",
+  version: "text not null",
+  script_hash: "text",
+  completed: "integer",
+  begun: "integer",
+  indexes_before: "bigint[]",
+} as const;
+
+/** Names of the columns that this version writes. */
+export const RUN_LOG_COLUMNS: readonly string[] = Object.keys(COLUMNS);
+
 export function createRunLogSql(ledger: LedgerName): string {
-  return `create table ${tableOf(ledger)} (
-    id bigint generated always as identity primary key,
-    tag text not null,
-    hash text not null,
-    script_hash text not null,
-    direction text not null check (direction in ('up', 'down')),
-    started_at timestamptz not null,
-    finished_at timestamptz not null,
-    duration_ms double precision not null,
-    statements integer not null,
-    outcome text not null check (outcome in ('done', 'failed', 'partial')),
-    error text,
-    retries integer not null default 0,
-    completed integer,
-    begun integer,
-    indexes_before bigint[],
-    role text not null default current_user,
-    host text not null,
-    pid integer not null,
-    version text not null
-  )`;
+  const columns = Object.entries(COLUMNS).map(([name, definition]) => `${name} ${definition}`);
+  return `create table ${tableOf(ledger)} (\n  ${columns.join(",\n  ")}\n)`;
+}
+
+/** Adds what a log of an older version lacks. */
+export function upgradeRunLogSql(ledger: LedgerName): string {
+  const columns = Object.entries(COLUMNS).map(
+    ([name, definition]) => `add column if not exists ${name} ${definition}`,
+  );
+  return `alter table ${tableOf(ledger)} ${columns.join(", ")}`;
 }
 
 /** Time since the transaction began, in ms. */
@@ -236,9 +251,10 @@ export async function readRuns(
   );
 }
 
+/** Nothing where the log is missing, not readable, or of an older version. */
 async function read<T extends object>(database: Database, sql: string): Promise<readonly T[]> {
   return database.sql.unsafe<T[]>(sql).catch((error: unknown) => {
-    if (["42P01", "3F000", "42501"].includes(codeOf(error) ?? "")) return [];
+    if (["42P01", "3F000", "42501", "42703"].includes(codeOf(error) ?? "")) return [];
     throw error;
   });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Script } from "../src/folder/read.ts";
-import { type LoneKind, segmentsOf } from "../src/folder/segments.ts";
+import { type LoneStatement, segmentsOf } from "../src/folder/segments.ts";
 import { splitStatements } from "../src/folder/statements.ts";
 import { failureOf } from "./support/database.ts";
 import { BREAKPOINT, hashOf } from "./support/folder.ts";
@@ -228,7 +228,7 @@ describe("a file that is divided", () => {
 
 describe("what a cut run has to know of a lone statement", () => {
   test.each(
-    titled<{ readonly title: string; readonly text: string; readonly kind: LoneKind }>([
+    titled<{ readonly title: string; readonly text: string; readonly kind: LoneStatement["kind"] }>([
       {
         title: "index, schema and table of a build",
         text: 'CREATE INDEX CONCURRENTLY "I x" ON "S".a (id);',

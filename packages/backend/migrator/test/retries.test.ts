@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createTestDatabase, type TestDatabase } from "@repo/test-database";
 import { describe, expect, test } from "vitest";
-import { type Event, migrate, type SettingsInput } from "../src/index.ts";
+import { type Event, migrate, rollback, type SettingsInput } from "../src/index.ts";
 import { errorOf, runCli, startCli } from "./support/cli.ts";
 import { failureOf, readEverything, readLedgerRows } from "./support/database.ts";
 import { BREAKPOINT, type MigrationFiles, makeFolder, writeMigrations } from "./support/folder.ts";
@@ -129,6 +129,24 @@ describe("a table that another session has locked", () => {
     const error = await failureOf(run);
     expect(error.details.join("\n")).toContain("tried 1 time;");
     expect(events.filter(({ type }) => type === "retrying")).toEqual([]);
+  });
+
+  test("for less than the budget, before a rollback: it is tried again, too", async () => {
+    const place = await prepare({ ...COLUMN, down: "ALTER TABLE t DROP COLUMN more; DELETE FROM hits;" });
+    const { sql, url } = place.database;
+    await migrate(place.settings);
+    const other = await openOther(url, "billing service");
+    await other.run("begin; select n from t");
+    const run = rollback({ ...place.settings, limits: { lockTimeout: "200ms" } });
+    const done = run.then(
+      () => "done",
+      (error: Error) => error.message,
+    );
+    await untilBlocked(sql);
+    await sleep(300);
+    await other.run("commit");
+    expect(await done).toBe("done");
+    expect(await readHits(sql)).toEqual([]);
   });
 
   test("a part of a divided file is tried again alone, and the parts before it do not run twice", async () => {

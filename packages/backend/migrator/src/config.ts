@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as z from "zod/mini";
-import { configuredUrl, parseUrl } from "./connection-url.ts";
+import { configuredUrl, givenUrl } from "./connection-url.ts";
 import { type Environment, findRepositoryRoot, LOOKED_IN, readEnvironment } from "./environment.ts";
 import { MigratorError, messageOf } from "./errors.ts";
 import { type Limits, type LimitsInput, readLimits } from "./limits.ts";
@@ -129,9 +129,13 @@ export async function readConnection(
   return { connection: connectionOf(context, input), production: isProduction(context.environment) };
 }
 
-/** Where the embedded database of this project lives, whatever else is configured. */
+/**
+ * Where the embedded database of this project lives, whatever else is configured.
+ * @throws MigratorError in production
+ */
 export async function readEmbedded(input: SettingsInput): Promise<EmbeddedSettings> {
-  const { root, config } = await readContext(input.config);
+  const { root, config, environment } = await readContext(input.config);
+  if (isProduction(environment)) throw noDatabase();
   return { root, database: config.embeddedDatabase };
 }
 
@@ -170,7 +174,7 @@ function pathOf(
 }
 
 function connectionOf({ config, root, environment }: Context, input: SettingsInput): Connection {
-  const url = input.url === undefined ? configuredUrl(environment) : parseUrl(input.url, "--url").href;
+  const url = input.url === undefined ? configuredUrl(environment) : givenUrl(input.url, environment);
   if (url !== undefined) return { kind: "url", url };
   if (isProduction(environment)) throw noDatabase();
   return { kind: "embedded", embedded: { root, database: config.embeddedDatabase } };
@@ -214,9 +218,11 @@ function configBroken(file: string, reason: string, cause: unknown): MigratorErr
   return new MigratorError({
     code: "config-broken",
     message: existsSync(file) ? `${file} cannot be used` : `there is no config file ${file}`,
-    details: reason.split("\n"),
+    details: existsSync(file) ? reason.split("\n") : [],
     state: "nothing was done",
-    fix: 'it must default-export an object, e.g. export default { migrations: "./drizzle" }',
+    fix: existsSync(file)
+      ? 'it must default-export an object, e.g. export default { migrations: "./drizzle" }'
+      : "check the path; it counts from the folder that the command runs in",
     cause,
   });
 }

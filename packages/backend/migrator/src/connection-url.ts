@@ -29,6 +29,16 @@ export function configuredUrl(environment: Environment): string | undefined {
 }
 
 /**
+ * The URL of `--url`, which outranks every other setting, but not unasked the encryption: `POSTGRES_SSL` counts unless
+ * the URL says something else itself.
+ * @throws MigratorError `setting-invalid`
+ */
+export function givenUrl(url: string, environment: Environment): string {
+  const parsed = parseUrl(url, "--url");
+  return parsed.searchParams.has("sslmode") ? parsed.href : withSsl(parsed, environment);
+}
+
+/**
  * A URL as the driver will take it.
  * @param name what to call it in an error, e.g. `--url`
  * @throws MigratorError `setting-invalid`
@@ -80,12 +90,11 @@ function databaseOf(url: URL): string {
 }
 
 function urlFromParts(environment: Environment): URL {
-  const missing = REQUIRED.filter((name) => environment.get(name) === undefined);
+  const isMissing = (name: string) =>
+    environment.get(name) === undefined || (name !== "POSTGRES_PASSWORD" && environment.get(name) === "");
+  const missing = REQUIRED.filter(isMissing);
   if (missing.length > 0) throw missingSettings(missing, environment);
   const [host = "", user = "", password = "", database = ""] = REQUIRED.map((name) => environment.get(name));
-  const empty = REQUIRED.filter((name) => name !== "POSTGRES_PASSWORD" && environment.get(name) === "");
-  if (empty.length > 0)
-    throw invalid(empty.join(", "), "is empty", "give it a value, or remove all POSTGRES_* settings");
   const port = portOf(environment);
   const secret = password === "" ? "" : `:${encodeURIComponent(password)}`;
   const name = host.includes(":") ? `[${host}]` : encodeURIComponent(host);
@@ -161,7 +170,7 @@ function missingSettings(missing: readonly string[], environment: Environment): 
   const found = REQUIRED.filter((name) => !missing.includes(name));
   return new MigratorError({
     code: "setting-missing",
-    message: `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not set`,
+    message: `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not set, or empty`,
     details: [
       `looked in ${LOOKED_IN}`,
       ...found.map((name) => `${name} is set (from ${environment.sourceOf(name)})`),

@@ -42,7 +42,7 @@ describe("the server", () => {
     ]);
     expect(result.exitCode).toBe(1);
     expect(result.stderr).toContain(`error: no PostgreSQL answers at 127.0.0.1:${port} (ECONNREFUSED)`);
-    expect(result.stderr).toContain("state: nothing was applied");
+    expect(result.stderr).toContain("state: nothing was changed");
     expect(result.stderr).toContain("fix: check host and port");
   });
 
@@ -67,7 +67,7 @@ describe("the server", () => {
     expect(result.exitCode).toBe(1);
     expect(result.stderr).toContain(`the server refused the login of ${role.name}@`);
     expect(result.stderr).toContain("(28P01)");
-    expect(result.stderr).toContain("state: nothing was applied");
+    expect(result.stderr).toContain("state: nothing was changed");
     expect(result.stderr).toContain("POSTGRES_PASSWORD");
   });
 
@@ -196,7 +196,7 @@ describe("settings", () => {
   test.each([
     ["POSTGRES_SSL", { POSTGRES_SSL: "yes" }, 'POSTGRES_SSL is "yes"', "use disable, require, verify-full"],
     ["POSTGRES_PORT", { POSTGRES_PORT: "five" }, 'POSTGRES_PORT is "five", not a port', "1 to 65535"],
-    ["POSTGRES_HOST", { POSTGRES_HOST: "" }, "POSTGRES_HOST is empty", "give it a value"],
+    ["POSTGRES_HOST", { POSTGRES_HOST: "" }, "POSTGRES_HOST is not set, or empty", "set POSTGRES_HOST there"],
   ])("a bad %s is refused with what it may be, exit 2", async (_, bad, message, fix) => {
     const env = {
       POSTGRES_HOST: "localhost",

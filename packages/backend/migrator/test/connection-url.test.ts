@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { addressOf, configuredUrl, isLocalHost, parseUrl } from "../src/connection-url.ts";
+import { addressOf, configuredUrl, givenUrl, isLocalHost, parseUrl } from "../src/connection-url.ts";
 import type { Environment } from "../src/environment.ts";
 import { MigratorError } from "../src/errors.ts";
 
@@ -78,8 +78,8 @@ describe("configuredUrl", () => {
       "setting-missing",
     ],
     ["a port alone", { POSTGRES_PORT: "5432" }, "setting-missing"],
-    ["an empty host", { ...PARTS, POSTGRES_HOST: "" }, "setting-invalid"],
-    ["an empty database", { ...PARTS, POSTGRES_DATABASE: "" }, "setting-invalid"],
+    ["an empty host", { ...PARTS, POSTGRES_HOST: "" }, "setting-missing"],
+    ["an empty database", { ...PARTS, POSTGRES_DATABASE: "" }, "setting-missing"],
     ["a port that is a word", { ...PARTS, POSTGRES_PORT: "five" }, "setting-invalid"],
     ["port 0", { ...PARTS, POSTGRES_PORT: "0" }, "setting-invalid"],
     ["port 65536", { ...PARTS, POSTGRES_PORT: "65536" }, "setting-invalid"],
@@ -176,4 +176,21 @@ describe("isLocalHost", () => {
       expect(isLocalHost(host)).toBe(false);
     },
   );
+});
+
+describe("givenUrl", () => {
+  const environment = (values: Readonly<Record<string, string>>) => ({
+    get: (name: string) => values[name],
+    sourceOf: () => "a test",
+    values,
+  });
+
+  test("keeps the encryption that the environment asks for, unless the URL says something else", () => {
+    const asked = environment({ POSTGRES_SSL: "verify-full" });
+    expect(givenUrl("postgres://ann@db/moc", asked)).toBe("postgres://ann@db/moc?sslmode=verify-full");
+    expect(givenUrl("postgres://ann@db/moc?sslmode=disable", asked)).toBe(
+      "postgres://ann@db/moc?sslmode=disable",
+    );
+    expect(givenUrl("postgres://ann@db/moc", environment({}))).toBe("postgres://ann@db/moc");
+  });
 });

@@ -261,6 +261,16 @@ describe("after a crash", () => {
   });
 });
 
+test("dev does not start in production", async () => {
+  const root = await temporaryFolder();
+  const result = await runCli(["dev"], { cwd: root, env: { NODE_ENV: "production" } });
+  expect(result).toMatchObject({
+    exitCode: 2,
+    stdout: "",
+    stderr: expect.stringContaining("NODE_ENV is production"),
+  });
+});
+
 describe("reset", () => {
   test("gives an empty database, also while someone is connected, and makes one that a URL names", async () => {
     const folder = await makeFolder(THREE);
@@ -275,7 +285,7 @@ describe("reset", () => {
     await guest.end();
     expect(result.exitCode).toBe(0);
     expect(result.stdout).toMatch(
-      /^database dev at 127\.0\.0\.1:\d+ was dropped and made anew; it is empty\n$/,
+      /^database dev at 127\.0\.0\.1:\d+ \(PostgreSQL 17\.\d+\) was dropped and made anew; it is empty\n$/,
     );
     const after = open("dev");
     expect(await after`select nspname from pg_namespace where nspname !~ '^(pg_|information)'`).toEqual([
@@ -287,7 +297,10 @@ describe("reset", () => {
     const name = 'odd "one"';
     const url = `postgres://postgres@localhost:${port}/${encodeURIComponent(name)}`;
     const other = await runCli(["reset", "--json", "--url", url]);
-    expect(documentOf(other)).toEqual({ database: name, server: `localhost:${port}` });
+    expect(documentOf(other)).toEqual({
+      database: name,
+      server: expect.stringMatching(new RegExp(`^localhost:${port} \\(PostgreSQL 17`)),
+    });
     const odd = open(name);
     expect(await odd`select current_database() as name`).toEqual([{ name }]);
     await odd.end();

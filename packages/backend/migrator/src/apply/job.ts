@@ -14,7 +14,7 @@ export interface Job {
   readonly hash: string;
   /** What makes the ledger say so: inserts or deletes the row. */
   readonly ledgerSql: string;
-  /** Steps before the file's own, which may stop it. */
+  /** Steps before those of each transaction of the file, which may stop it. */
   readonly guards: readonly Step[];
   /** An earlier run of the same file, cut between two segments, which this one takes up. */
   readonly partial: PartialRun | undefined;

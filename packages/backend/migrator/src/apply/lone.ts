@@ -36,9 +36,9 @@ export async function runLone(context: RunContext, run: LoneRun): Promise<void> 
     `set lock_timeout = ${concurrentLockTimeoutMs}; set statement_timeout = ${statementTimeoutMs}`,
   );
   if (run.mayHaveRun && (await hasRun(database, kind, run.before))) return;
-  await clearAway(context, run);
   const step: Step = { sql: await textToRun(database, run), source: { script: run.script, statement } };
   try {
+    await clearAway(context, run);
     await database.sql.unsafe(step.sql);
   } catch (cause) {
     if (run.mayHaveRun && ALREADY_SO.has(codeOf(cause) ?? "")) return;
@@ -46,7 +46,7 @@ export async function runLone(context: RunContext, run: LoneRun): Promise<void> 
     // interrupted or has lost its connection leaves it to the next one.
     if (isServerError(cause) && !context.signal.aborted)
       await clearAway(context, { ...run, mayHaveRun: true }).catch(() => undefined);
-    throw explain(step, cause, database);
+    throw cause instanceof MigratorError ? cause : explain(step, cause, database);
   }
   await assertBuilt(database, kind, run.script);
 }

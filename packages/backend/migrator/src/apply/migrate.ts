@@ -59,6 +59,7 @@ export async function migrate(
       const now = await inspect(database, settings.ledger);
       const chosen = choose(settings, folder, now, { ...options, schemaAhead });
       on({ type: "problems", problems: chosen.plan.problems });
+      if (chosen.run.length === 0) return resultOf(database, now, chosen, []);
       on({ type: "planned", tags: chosen.run.map((migration) => migration.tag), direction: "up" });
       const jobs = await Promise.all(
         chosen.run.map((migration) => jobOf(migration, settings.ledger, now.partials)),

@@ -15,21 +15,32 @@ export function assertWritable(
 ): void {
   const { host, port } = database.address;
   if (facts.inRecovery) {
-    throw refuse({
+    throw refuse(direction, {
       code: "standby",
       message: `the server at ${host}:${port} is a standby (it is in recovery) and takes no writes`,
       fix: "connect to the primary (on Aurora: the cluster's writer endpoint)",
     });
   }
   if (facts.readOnly) {
-    throw refuse({
+    throw refuse(direction, {
       code: "read-only",
-      message: `the session of role ${JSON.stringify(facts.role)} is read-only (default_transaction_read_only is on)`,
-      fix: `use another role, or: ALTER ROLE ${identifier(facts.role)} SET default_transaction_read_only = off;`,
+      message: `the session of role ${JSON.stringify(facts.role)} is read-only (default_transaction_read_only is on, set by: ${facts.readOnlySource})`,
+      fix: readOnlyFix(facts),
     });
   }
   const missing = missingPrivilege(facts, ledger, direction);
-  if (missing) throw refuse(missing);
+  if (missing) throw refuse(direction, missing);
+}
+
+/** Where PostgreSQL says the setting comes from (pg_settings.source) tells where to change it. */
+function readOnlyFix({ role, database, readOnlySource }: ServerFacts): string {
+  const off = "SET default_transaction_read_only = off;";
+  if (readOnlySource === "client")
+    return "take default_transaction_read_only out of the URL's options, or PGOPTIONS";
+  if (readOnlySource === "database")
+    return `use another database, or: ALTER DATABASE ${identifier(database)} ${off}`;
+  if (readOnlySource === "user") return `use another role, or: ALTER ROLE ${identifier(role)} ${off}`;
+  return `connect to a server that takes writes, or: ALTER ROLE ${identifier(role)} ${off}`;
 }
 
 function missingPrivilege(facts: ServerFacts, ledger: LedgerName, direction: Direction) {
@@ -78,6 +89,9 @@ export function assertNoErrors(problems: readonly Problem[]): void {
   });
 }
 
-function refuse(facts: { code: string; message: string; fix: string }): MigratorError {
-  return new MigratorError({ ...facts, state: "nothing was applied" });
+function refuse(direction: Direction, facts: { code: string; message: string; fix: string }): MigratorError {
+  return new MigratorError({
+    ...facts,
+    state: `nothing was ${direction === "up" ? "applied" : "rolled back"}`,
+  });
 }

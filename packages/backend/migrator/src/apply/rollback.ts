@@ -16,6 +16,7 @@ import type { Step } from "./execute.ts";
 import type { Job } from "./job.ts";
 import { assertStillEmptySteps, type Loss, measureLosses, showLoss } from "./losses.ts";
 import { assertWritable } from "./preconditions.ts";
+import { withRetries } from "./retry.ts";
 import { type Ran, runJobs } from "./run.ts";
 import { chooseUndos, type UndoStep } from "./undo-plan.ts";
 
@@ -62,12 +63,16 @@ export async function rollback(
       const undos = chooseUndos(folder, plan, options);
       on({ type: "planned", tags: undos.map((undo) => undo.tag), direction: "down" });
       const jobs = await Promise.all(undos.map((undo) => jobOf(undo, settings.ledger, now.partials)));
-      const losses = await lossesOf({ database, settings }, jobs);
-      assertNothingLost(losses, options);
       const books = openBooks(now.facts, settings.ledger, on);
-      const guarded = jobs.map((job) => ({ ...job, guards: guardsOf(job, losses) }));
-      const rolledBack = await withRunContext({ database, settings, on, signal }, now.facts, (context) =>
-        runJobs(context, guarded, books),
+      const { losses, rolledBack } = await withRunContext(
+        { database, settings, on, signal },
+        now.facts,
+        async (context) => {
+          const found = await lossesOf(context, jobs);
+          assertNothingLost(found, options);
+          const guarded = jobs.map((job) => ({ ...job, guards: guardsOf(job, found) }));
+          return { losses: found, rolledBack: await runJobs(context, guarded, books) };
+        },
       );
       return resultOf(database, now, plan.problems, rolledBack, losses);
     });
@@ -76,12 +81,11 @@ export async function rollback(
 }
 
 /** Runs the down files on trial. One that fails is found out here, before anything is undone. */
-async function lossesOf(
-  context: Pick<RunContext, "database" | "settings">,
-  jobs: readonly Job[],
-): Promise<readonly Loss[]> {
+async function lossesOf(context: RunContext, jobs: readonly Job[]): Promise<readonly Loss[]> {
+  const [first] = jobs;
+  if (first === undefined) return [];
   try {
-    return await measureLosses(context, jobs);
+    return await withRetries(context, first.migration.tag, () => measureLosses(context, jobs));
   } catch (error) {
     throw error instanceof MigratorError ? error.withState("nothing was rolled back") : error;
   }

@@ -52,12 +52,11 @@ async function begin(context: RunContext, job: Job, books: Books): Promise<numbe
 }
 
 async function runSegment(context: RunContext, place: Place, segment: Segment): Promise<readonly Rows[]> {
-  const { job, index } = place;
+  const { job } = place;
   const { tag } = job.migration;
   if (segment.transactional) {
-    const guards = index === 0 ? job.guards : [];
     const steps = [
-      ...guards,
+      ...job.guards,
       ...stepsOf(job.script, segment.statements),
       ...closing(context, place, ELAPSED_MS),
     ];

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { readEmbedded } from "../config.ts";
 import { EXIT } from "../errors.ts";
-import { addProjectFlags, settingsFrom, type Verb } from "./shared.ts";
+import { addConfigFlags, settingsFrom, type Verb } from "./shared.ts";
 
 export const verb: Verb = {
   name: "dev",
   summary: "keep the embedded PostgreSQL running until Ctrl-C, so that psql or Drizzle Studio can look in",
-  configure: addProjectFlags,
+  configure: addConfigFlags,
   async run(flags, output, signal) {
     const { openEmbedded } = await import("../database/embedded.ts");
     const embedded = await openEmbedded(await readEmbedded(settingsFrom(flags)));

@@ -37,10 +37,16 @@ export function addLimitFlags(command: Command): void {
   }
 }
 
+/** Flags of verbs that work on a folder. */
 export function addProjectFlags(command: Command): void {
+  addConfigFlags(command);
+  command.option("--migrations <folder>", "Drizzle migrations folder, the one that holds meta/_journal.json");
+}
+
+/** Flags of every verb. */
+export function addConfigFlags(command: Command): void {
   command
     .option("--config <file>", "migrator.config.js to use (default: the one in this folder, if any)")
-    .option("--migrations <folder>", "Drizzle migrations folder, the one that holds meta/_journal.json")
     .option("--json", "print one JSON document on stdout instead of text");
 }
 

@@ -10,8 +10,8 @@ export const verb: Verb = {
   summary: "say what would hurt on the day of Drizzle v1; exit 1 when something would",
   configure: addTargetFlags,
   async run(flags, output) {
-    const findings = await v1Check(await readSettings(settingsFrom(flags)), eventPrinter(output));
-    reportV1(output, findings);
-    return findings.length > 0 ? EXIT.found : EXIT.done;
+    const result = await v1Check(await readSettings(settingsFrom(flags)), eventPrinter(output));
+    reportV1(output, result);
+    return result.findings.length > 0 ? EXIT.found : EXIT.done;
   },
 };

@@ -31,7 +31,7 @@ export function connectionFailure(cause: unknown, address: ServerAddress): Migra
     code,
     message,
     details: serverWords(cause).filter((line) => line !== ""),
-    state: "nothing was applied",
+    state: "nothing was changed",
     fix,
     exitCode: EXIT.found,
     cause,

@@ -17,6 +17,8 @@ export interface ServerFacts {
   readonly version: string;
   readonly inRecovery: boolean;
   readonly readOnly: boolean;
+  /** Where that setting comes from, as pg_settings calls it: "user", "database", "client", "configuration file", … */
+  readonly readOnlySource: string;
   readonly hasLedgerSchema: boolean;
   readonly hasLedger: boolean;
   readonly hasRunLog: boolean;
@@ -80,6 +82,7 @@ function factsSql(ledger: LedgerName): string {
   return `
     select current_database() as "database", current_user as "role", pg_backend_pid() as "pid", split_part(version(), ' ', 2) as "version",
       pg_is_in_recovery() as "inRecovery", current_setting('transaction_read_only')::bool as "readOnly",
+      (select source from pg_catalog.pg_settings where name = 'default_transaction_read_only') as "readOnlySource",
       ns.oid is not null as "hasLedgerSchema", ledger.oid is not null as "hasLedger", log.oid is not null as "hasRunLog",
       has_database_privilege(current_database(), 'CREATE') as "mayCreateSchema",
       coalesce(has_schema_privilege(ns.oid, 'CREATE'), false) as "mayCreateInLedgerSchema",

@@ -36,7 +36,8 @@ async function recreate(href: string): Promise<ResetResult> {
     } catch (cause) {
       throw resetFailed(database, cause);
     }
-    return { database, server: `${address.host}:${address.port}` };
+    const [row] = await sql.unsafe<{ version: string }[]>("select split_part(version(), ' ', 2) as version");
+    return { database, server: `${address.host}:${address.port} (PostgreSQL ${row?.version})` };
   });
 }
 

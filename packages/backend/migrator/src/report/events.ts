@@ -9,7 +9,7 @@ export function eventPrinter(output: Output): Listener {
   return (event) => {
     if (event.type === "ran") output.line(`${event.tag}  ${duration(event.durationMs)}`);
     else if (event.type === "problems") noteProblems(output, event.problems);
-    else if (event.type === "planned" && event.direction === "down") output.line(willUndo(event.tags));
+    else if (event.type === "planned" && event.direction === "down") sayWillUndo(output, event.tags);
     else if (event.type === "sighting") sighting(event);
     else output.note(colors.dim(noteOf(event)));
   };
@@ -32,8 +32,12 @@ function noteOf(event: Exclude<Event, { type: "ran" | "problems" | "sighting" }>
   }
 }
 
-function willUndo(tags: readonly string[]): string {
-  return tags.length === 0 ? "nothing to roll back" : `will roll back, in this order: ${tags.join(", ")}`;
+/** Part of the result, and said first; with `--json` the document comes last, so it is said aside. */
+function sayWillUndo(output: Output, tags: readonly string[]): void {
+  if (tags.length === 0) return;
+  const text = `will roll back, in this order: ${tags.join(", ")}`;
+  if (output.json) output.note(text);
+  else output.line(text);
 }
 
 /** Says who blocks and how far an index is: on a terminal whenever it changes, elsewhere by phases and tens of percent. */

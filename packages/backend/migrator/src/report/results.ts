@@ -4,7 +4,7 @@ import type { MigrateResult } from "../apply/migrate.ts";
 import type { RepairResult } from "../apply/repair.ts";
 import type { RollbackResult } from "../apply/rollback.ts";
 import type { GenerateResult } from "../folder/generate.ts";
-import type { V1Finding } from "../verify/v1-check.ts";
+import type { V1Result } from "../verify/v1-check.ts";
 import type { Output } from "./output.ts";
 import { count, duration } from "./text.ts";
 
@@ -27,11 +27,11 @@ export function reportMigrate(output: Output, result: MigrateResult): void {
 export function reportRollback(output: Output, result: RollbackResult): void {
   for (const loss of result.lost)
     output.line(`dropped with data: ${showLoss(loss)} (${count(loss.rows, "row")})`);
-  if (result.rolledBack.length > 0) {
-    output.line(
-      `rolled back ${count(result.rolledBack.length, "migration")}; database ${result.database} at ${result.server}`,
-    );
-  }
+  const where = `database ${result.database} at ${result.server}`;
+  const done = result.rolledBack.length;
+  output.line(
+    done === 0 ? `nothing to roll back; ${where}` : `rolled back ${count(done, "migration")}; ${where}`,
+  );
   output.document(result);
 }
 
@@ -82,12 +82,10 @@ export function reportRepair(output: Output, result: RepairResult): void {
 }
 
 /** What v1 would stumble over. */
-export function reportV1(output: Output, findings: readonly V1Finding[]): void {
-  for (const { code, message, fix } of findings) output.line(`${code}: ${message}\n  fix: ${fix}`);
-  output.line(
-    findings.length === 0
-      ? "nothing here would hurt on the day of Drizzle v1"
-      : `${count(findings.length, "finding")}`,
-  );
-  output.document({ findings });
+export function reportV1(output: Output, result: V1Result): void {
+  for (const { code, message, fix } of result.findings) output.line(`${code}: ${message}\n  fix: ${fix}`);
+  const found = result.findings.length;
+  const what = found === 0 ? "nothing here would hurt on the day of Drizzle v1" : count(found, "finding");
+  output.line(`${what}; database ${result.database} at ${result.server}`);
+  output.document(result);
 }

@@ -1,8 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Settings } from "../config.ts";
-import { withDatabase } from "../database/connect.ts";
-import { inspect } from "../database/inspect.ts";
+import { type Database, withDatabase } from "../database/connect.ts";
+import { inspect, showServer } from "../database/inspect.ts";
 import type { LedgerRow } from "../database/ledger.ts";
 import { type Listener, SILENT } from "../events.ts";
 import { type Migration, type MigrationFolder, readFolder } from "../folder/read.ts";
@@ -16,16 +16,22 @@ export interface V1Finding {
   readonly fix: string;
 }
 
+export interface V1Result {
+  readonly database: string;
+  readonly server: string;
+  readonly findings: readonly V1Finding[];
+}
+
 /** What would hurt on the day of Drizzle v1, in the folder and in this database's ledger. */
-export async function v1Check(settings: Settings, on: Listener = SILENT): Promise<readonly V1Finding[]> {
+export async function v1Check(settings: Settings, on: Listener = SILENT): Promise<V1Result> {
   const folder = await readFolder(settings.migrations);
   const snapshots = await readdir(join(settings.migrations, "meta")).catch(() => []);
-  const { ledger } = await withDatabase(
-    settings.connection,
-    (database) => inspect(database, settings.ledger),
-    on,
-  );
-  return findV1Findings(folder, snapshots, ledger, Date.now());
+  const work = async (database: Database) => {
+    const { facts, ledger } = await inspect(database, settings.ledger);
+    const findings = findV1Findings(folder, snapshots, ledger, Date.now());
+    return { database: facts.database, server: showServer(database, facts), findings };
+  };
+  return withDatabase(settings.connection, work, on);
 }
 
 /** PURE. */

@@ -1,0 +1,120 @@
+import type { Bench, CaseResult, Goal } from "../bench.ts";
+import { ratioGoal } from "../bench.ts";
+import {
+  appliers,
+  type Contestant,
+  DRIZZLE_KIT,
+  drizzleKit,
+  OURS,
+  otherRivals,
+  ours,
+  PSQL,
+  RAW,
+} from "../contestants.ts";
+import { quietClient } from "../databases.ts";
+import { writeFormats } from "../formats.ts";
+import { generateMigrations, tablesOf } from "../migrations.ts";
+import { timeProcess } from "../processes.ts";
+import { startProxy } from "../proxy.ts";
+import { type Lane, race } from "../race.ts";
+import { timesTable } from "../report.ts";
+import { medianOf, type Times } from "../statistics.ts";
+
+const LOCAL_RUNS = 7;
+const FAR_RUNS = 3;
+
+/** All generated migrations on an empty database, the server on this machine. */
+export async function many(bench: Bench): Promise<CaseResult> {
+  const times = await raceAll(bench, (url) => url, bench.flags.runs ?? LOCAL_RUNS);
+  const own = medianOf(times, OURS);
+  const floor = times.some(({ name }) => name === PSQL) ? PSQL : RAW;
+  return {
+    title: `${bench.flags.migrations} migrations, local`,
+    description: [
+      ...describe(bench),
+      ...(floor === RAW ? ["This machine has no psql: the floor is postgres.js instead."] : []),
+    ],
+    table: timesTable(times, floor),
+    goals: [
+      ratioGoal(`many, local: at most 1.1 x ${floor}`, own / medianOf(times, floor), { atMost: 1.1 }),
+      fasterThanKit("many, local", times, 2),
+    ],
+  };
+}
+
+/** The same with the server far away. */
+export async function far(bench: Bench): Promise<CaseResult> {
+  const { flags, url } = bench;
+  const proxy = await startProxy(url, flags.delayMs);
+  try {
+    const times = await raceAll(bench, proxy.urlOf, flags.runs ?? FAR_RUNS);
+    return {
+      title: `${flags.migrations} migrations, ${flags.delayMs} ms away each way`,
+      description: [
+        ...describe(bench),
+        `Every byte goes through a proxy that hands it on ${flags.delayMs} ms later, in each direction.`,
+      ],
+      table: timesTable(times, RAW),
+      goals: [fasterThanKit("many, far", times, 6)],
+    };
+  } finally {
+    await proxy.close();
+  }
+}
+
+function fasterThanKit(label: string, times: readonly Times[], atLeast: number): Goal {
+  const ratio = medianOf(times, DRIZZLE_KIT) / medianOf(times, OURS);
+  return ratioGoal(`${label}: at least ${atLeast} x faster than drizzle-kit`, ratio, { atLeast });
+}
+
+function describe({ flags }: Bench): readonly string[] {
+  return [
+    `${flags.migrations} generated migrations of six statements each (${tablesOf(flags.migrations)} tables, columns, indexes, foreign keys, checks), each time on a new database.`,
+    "node-pg-migrate runs all of them in one transaction, its default; psql and postgres.js run the same SQL in one transaction and keep no ledger; all others commit each migration.",
+  ];
+}
+
+async function raceAll(
+  bench: Bench,
+  reach: (url: string) => string,
+  runs: number,
+): Promise<readonly Times[]> {
+  const { flags, folder, rivals } = bench;
+  const formats = await writeFormats(folder, generateMigrations(flags.migrations));
+  const contestants = [
+    ours(formats.drizzle, folder),
+    ...(await appliers(formats, folder)),
+    await drizzleKit(formats.drizzle, folder, rivals),
+    ...otherRivals(formats, folder, rivals),
+  ];
+  const lanes = contestants.map((contestant) => laneOf(bench, contestant, reach));
+  return race(lanes, runs);
+}
+
+function laneOf(
+  { databases, flags }: Bench,
+  { name, command }: Contestant,
+  reach: (url: string) => string,
+): Lane {
+  return {
+    name,
+    async run() {
+      const url = await databases.create("many");
+      const ms = await timeProcess(command(reach(url)));
+      await assertApplied(url, name, tablesOf(flags.migrations));
+      await databases.drop("many");
+      return ms;
+    },
+  };
+}
+
+/** A runner that was fast because it did nothing must not win. */
+async function assertApplied(url: string, name: string, tables: number): Promise<void> {
+  const sql = quietClient(url);
+  try {
+    const rows = await sql`select from pg_tables where tablename ~ '^item_'`;
+    if (rows.length !== tables) throw new Error(`${name} made ${rows.length} of ${tables} tables`);
+  } finally {
+    await sql.end();
+  }
+}

@@ -1,0 +1,49 @@
+import postgres, { type Sql } from "postgres";
+
+/** Makes and drops databases on the bench's server. */
+export interface Databases {
+  /** Makes an empty database, in place of one of the same name. @returns its URL */
+  create(name: string): Promise<string>;
+  drop(name: string): Promise<void>;
+  /** `server_version`, e.g. `17.10` */
+  readonly version: string;
+  close(): Promise<void>;
+}
+
+/** @param url a superuser's URL */
+export async function connectDatabases(url: string): Promise<Databases> {
+  const admin = quietClient(url);
+  const [row] = await admin<{ server_version: string }[]>`SHOW server_version`;
+  const drop = async (name: string) => {
+    await admin`DROP DATABASE IF EXISTS ${admin(name)} WITH (FORCE)`;
+  };
+  return {
+    drop,
+    async create(name) {
+      await drop(name);
+      await admin`CREATE DATABASE ${admin(name)}`;
+      return urlOf(url, name);
+    },
+    version: row?.server_version ?? "",
+    close: () => admin.end(),
+  };
+}
+
+/** A client with one connection that prints no notices. */
+export function quietClient(url: string): Sql {
+  return postgres(url, { max: 1, onnotice: () => undefined });
+}
+
+/** Runs SQL on a connection of its own. */
+export async function runSql(url: string, text: string): Promise<void> {
+  const sql = quietClient(url);
+  try {
+    await sql.unsafe(text);
+  } finally {
+    await sql.end();
+  }
+}
+
+function urlOf(url: string, database: string): string {
+  return Object.assign(new URL(url), { pathname: `/${database}` }).href;
+}

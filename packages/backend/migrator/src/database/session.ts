@@ -23,6 +23,7 @@ const LAST_WORDS_MS = 50;
 /** Connects with the first query. Once the connection is lost, every query fails, those under way included. */
 export function openSession(url: URL, address: ServerAddress, onNotice: (message: string) => void): Session {
   let lost = false;
+  let underWay = 0;
   let fail: (error: Error) => void = () => {};
   // The driver forgets a query that was sent between an error on the socket and its close: nobody would ever hear of it.
   const loss = new Promise<never>((_, reject) => {
@@ -31,12 +32,18 @@ export function openSession(url: URL, address: ServerAddress, onNotice: (message
   loss.catch(() => undefined);
   const client = createClient(url, address, onNotice, () => {
     lost = true;
-    setTimeout(() => fail(connectionLost()), LAST_WORDS_MS);
+    // After an orderly end nobody waits for last words, and neither shall the process.
+    if (underWay > 0) setTimeout(() => fail(connectionLost()), LAST_WORDS_MS);
   });
   return {
     async unsafe<T extends readonly object[]>(text: string) {
       if (lost) throw connectionLost();
-      return (await Promise.race([client.unsafe(text), loss])) as unknown as T & Columns;
+      underWay++;
+      try {
+        return (await Promise.race([client.unsafe(text), loss])) as unknown as T & Columns;
+      } finally {
+        underWay--;
+      }
     },
     end: (options) => client.end(options),
   };

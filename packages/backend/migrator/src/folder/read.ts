@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { open, readdir, readFile } from "node:fs/promises";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as z from "zod/mini";
 import { MigratorError, messageOf } from "../errors.ts";
@@ -71,9 +72,7 @@ export async function readFolder(path: string): Promise<MigrationFolder> {
   const names = new Set(await listFolder(path));
   const journal = await readJournal(path, names);
   const snapshots = new Set(await readdir(join(path, "meta")).catch(() => []));
-  const migrations = await Promise.all(
-    journal.entries.map((entry) => readMigration(path, names, snapshots, entry)),
-  );
+  const migrations = journal.entries.map((entry) => readMigration(path, names, snapshots, entry));
   const named = new Set(migrations.map((migration) => migration.fileName));
   const orphans = [...names].filter((name) => isUpFile(name) && !named.has(name)).sort();
   return { path, migrations, orphans };
@@ -97,43 +96,42 @@ function snapshotName(tag: string): string {
   return `${tag.split("_")[0]}_snapshot.json`;
 }
 
-async function readMigration(
+/** Does not wait: many small files are read several times faster so than through Node's four threads. */
+function readMigration(
   path: string,
   names: ReadonlySet<string>,
   snapshots: ReadonlySet<string>,
   entry: Journal["entries"][number],
-): Promise<Migration> {
+): Migration {
   const fileName = `${entry.tag}.sql`;
   const downName = downFileName(entry.tag);
   return {
     tag: entry.tag,
     when: entry.when,
     fileName,
-    up: names.has(fileName) ? parseScript(fileName, await readText(path, fileName)) : undefined,
-    down: names.has(downName) ? parseDown(downName, await readText(path, downName)) : undefined,
-    snapshot: snapshots.has(snapshotName(entry.tag))
-      ? await readHead(snapshotPath(path, entry.tag))
-      : undefined,
+    up: names.has(fileName) ? parseScript(fileName, readText(path, fileName)) : undefined,
+    down: names.has(downName) ? parseDown(downName, readText(path, downName)) : undefined,
+    snapshot: snapshots.has(snapshotName(entry.tag)) ? readHead(snapshotPath(path, entry.tag)) : undefined,
   };
 }
 
 /** Snapshots are large, and only their first lines matter here. */
-async function readHead(path: string): Promise<SnapshotHead> {
-  const file = await open(path);
+function readHead(path: string): SnapshotHead {
+  const file = openSync(path, "r");
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    const text = buffer.toString("utf8", 0, bytesRead);
+    const head = Buffer.alloc(HEAD_BYTES);
+    const text = head.toString("utf8", 0, readSync(file, head));
     const textOf = (key: string) => new RegExp(`"${key}":\\s*"([^"]*)"`).exec(text)?.[1] ?? "";
     return { id: textOf("id"), prevId: textOf("prevId") };
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
 const HEAD_BYTES = 512;
 
-function readText(path: string, name: string): Promise<string> {
-  return readFile(join(path, name), "utf8");
+function readText(path: string, name: string): string {
+  return readFileSync(join(path, name), "utf8");
 }
 
 function parseScript(fileName: string, text: string): Script {

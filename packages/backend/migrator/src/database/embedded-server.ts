@@ -30,6 +30,8 @@ export interface EmbeddedServerOptions {
   readonly password?: string | undefined;
   /** Server settings, e.g. `{ fsync: "off" }`. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** Folder with bin/, lib/ and share/ of other binaries than those of the installed package. */
+  readonly native?: string | undefined;
 }
 
 /** A server that runs in a data folder, as its postmaster.pid tells. */
@@ -40,7 +42,7 @@ export interface RunningServer {
 
 /** Starts a server on loopback only, making its cluster first where there is none. */
 export async function startEmbeddedServer(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
-  const native = nativeFolder();
+  const native = options.native ?? nativeFolder();
   const runAs = await runAsFor([native, dirname(options.dataFolder)]);
   await ensureCluster(native, options, runAs);
   const port = await startOnFreePort(native, options, runAs);
@@ -48,13 +50,12 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
     url: embeddedUrl(port, "postgres", options.password),
     port,
     dataFolder: options.dataFolder,
-    stop: () => stopEmbeddedServer(options.dataFolder),
+    stop: () => stopEmbeddedServer(options.dataFolder, native),
   };
 }
 
 /** Stops the server of a data folder, whoever started it. */
-export async function stopEmbeddedServer(dataFolder: string): Promise<void> {
-  const native = nativeFolder();
+export async function stopEmbeddedServer(dataFolder: string, native = nativeFolder()): Promise<void> {
   const runAs = await runAsFor([native, dirname(dataFolder)]);
   await runTool(runAs, join(native, "bin", "pg_ctl"), ["stop", "-D", dataFolder, "-m", "fast", "-w"]);
 }

@@ -44,6 +44,17 @@ export async function runSql(url: string, text: string): Promise<void> {
   }
 }
 
+/** A runner that is fast because it does nothing must not win. @throws Error where it has not made all tables */
+export async function assertTables(url: string, name: string, tables: number): Promise<void> {
+  const sql = quietClient(url);
+  try {
+    const rows = await sql`select from pg_tables where tablename ~ '^item_'`;
+    if (rows.length !== tables) throw new Error(`${name} made ${rows.length} of ${tables} tables`);
+  } finally {
+    await sql.end();
+  }
+}
+
 function urlOf(url: string, database: string): string {
   return Object.assign(new URL(url), { pathname: `/${database}` }).href;
 }

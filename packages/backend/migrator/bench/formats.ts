@@ -88,7 +88,7 @@ async function writeGraphile(folder: string, migrations: readonly GeneratedMigra
     previous = hash;
     return { name: `${String(index + 1).padStart(6, "0")}-${tag.slice(5)}.sql`, text };
   });
-  await writeFile(join(folder, ".gmrc"), "{}");
+  await writeFile(join(folder, ".gmrc"), JSON.stringify({ migrationsFolder: folder }));
 }
 
 async function writeEach(

@@ -11,6 +11,9 @@ import { type Counts, readCounts, sumOf } from "./counts.ts";
 import { type Flags, HELP, parseFlags } from "./flags.ts";
 import { installNode, installPostgres, type NodeInstallation } from "./install.ts";
 
+const CONFIG = fileURLToPath(new URL("../../vitest.config.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
+
 /** One run of the tests. */
 interface Run {
   readonly postgres: string;
@@ -58,9 +61,6 @@ async function runOnServer(
     await server.stop();
   }
 }
-
-const CONFIG = fileURLToPath(new URL("../../vitest.config.ts", import.meta.url));
-const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 
 async function runTests(node: NodeInstallation, url: string, filters: readonly string[]): Promise<Counts> {
   const vitest = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");

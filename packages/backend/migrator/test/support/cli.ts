@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { temporaryFolder } from "./temporary.ts";
 
-const BIN = fileURLToPath(new URL("../../bin/migrator.cjs", import.meta.url));
+const BIN = fileURLToPath(new URL("../../bin/migrator.js", import.meta.url));
 
 /** What a command line said and how it ended. */
 export interface CliResult {

@@ -7,6 +7,9 @@ import type { Sql } from "postgres";
 /** The folder under test. */
 export const migrations = fileURLToPath(new URL("../src/migrations/app", import.meta.url));
 
+/** The migration of the story WISH-2007, which later ones may follow. */
+export const wishlistTag = "0007_wishlist_items";
+
 /** A line of `meta/_journal.json`. */
 export interface JournalEntry {
   readonly idx: number;
@@ -27,6 +30,14 @@ export const readMigrationFile = (name: string) => readFile(`${migrations}/${nam
 export async function createMigratedDatabase() {
   const template = await createTemplate("wishlist", async (url) => {
     await migrate({ url, migrations });
+  });
+  return createTestDatabase({ template });
+}
+
+/** A database of its own as 0007 left it, however many migrations came later: for what 0007 alone promises. */
+export async function createDatabaseOf0007() {
+  const template = await createTemplate("wishlist of 0007", async (url) => {
+    await migrate({ url, migrations, to: wishlistTag });
   });
   return createTestDatabase({ template });
 }

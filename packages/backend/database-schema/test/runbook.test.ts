@@ -4,7 +4,7 @@ import { createTestDatabase, createTestRole } from "@repo/test-database";
 import postgres from "postgres";
 import { expect, onTestFinished, test } from "vitest";
 import { readCatalog } from "./catalog.ts";
-import { createMigratedDatabase, migrations, readJournal } from "./migrations.ts";
+import { createDatabaseOf0007, migrations, readJournal, wishlistTag } from "./migrations.ts";
 
 const page = await readFile(new URL("../docs/runbook.md", import.meta.url), "utf8");
 
@@ -25,7 +25,7 @@ async function runAlone(url: string, text: string) {
 test("the verification queries count 19, 5, 2 and 1 after 0007 and nothing before it", async () => {
   const before = await createTestDatabase();
   await migrate({ url: before.url, migrations, to: "0006_sets" });
-  const after = await createMigratedDatabase();
+  const after = await createDatabaseOf0007();
   const verify = block("verification");
   expect([...(await before.sql.unsafe(verify))]).toEqual([
     { columns: 0, indexes: 0, enums: 0, ledger_rows: 0 },
@@ -37,7 +37,7 @@ test("the verification queries count 19, 5, 2 and 1 after 0007 and nothing befor
 
 test("the checklist finds nothing in the way of 0007 before it, and the table after it", async () => {
   const before = await createTestDatabase();
-  const after = await createMigratedDatabase();
+  const after = await createDatabaseOf0007();
   const look = async (database: typeof before) => (await database.sql.unsafe(block("checklist"))).flat()[0];
   expect(await look(before)).toEqual({
     table_in_the_way: null,
@@ -48,12 +48,12 @@ test("the checklist finds nothing in the way of 0007 before it, and the table af
 });
 
 test("a rollback by hand leaves 0007 pending, and migrating brings it back", async () => {
-  const { sql, url } = await createMigratedDatabase();
+  const { sql, url } = await createDatabaseOf0007();
   const before = await readCatalog(sql);
   await runAlone(url, block("rollback"));
   expect((await readCatalog(sql)).columns.map(({ table }) => table)).not.toContain("public.wishlist_items");
-  const { applied } = await migrate({ url, migrations });
-  expect(applied.map(({ tag }) => tag)).toEqual(["0007_wishlist_items"]);
+  const { applied } = await migrate({ url, migrations, to: wishlistTag });
+  expect(applied.map(({ tag }) => tag)).toEqual([wishlistTag]);
   expect(await readCatalog(sql)).toEqual(before);
 });
 
@@ -66,11 +66,13 @@ test("a wishlist_items that no migration made is moved away with its rows, and 0
     CREATE TABLE wishlist_items (id int PRIMARY KEY, store wishlist_store);
     CREATE INDEX idx_wishlist_user_id ON wishlist_items (id);
     INSERT INTO wishlist_items VALUES (1, 'LEGO')`);
-  await expect(migrate({ url, migrations })).rejects.toMatchObject({ cause: { code: "42710" } });
+  await expect(migrate({ url, migrations, to: wishlistTag })).rejects.toMatchObject({
+    cause: { code: "42710" },
+  });
 
   await sql.unsafe(block("what is there"));
   await runAlone(url, block("out of the way"));
-  await migrate({ url, migrations });
+  await migrate({ url, migrations, to: wishlistTag });
 
   expect([...(await sql`SELECT id FROM before_0007.wishlist_items`)]).toEqual([{ id: 1 }]);
   expect([...(await sql`SELECT id FROM public.wishlist_items`)]).toEqual([]);

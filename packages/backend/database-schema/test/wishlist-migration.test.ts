@@ -5,14 +5,14 @@ import type { Sql } from "postgres";
 import { describe, expect, test } from "vitest";
 import { readCatalog } from "./catalog.ts";
 import {
+  createDatabaseOf0007,
   createMigratedDatabase,
   migrations,
   readJournal,
   readLedger,
   readMigrationFile,
+  wishlistTag as tag,
 } from "./migrations.ts";
-
-const tag = "0007_wishlist_items";
 
 /** Name, type, nullable, default: as the story WISH-2007 wants them, in this order. */
 const wantedColumns = [
@@ -77,18 +77,18 @@ describe("the table wishlist_items after migrating an empty database", () => {
   });
 
   test("there are 16 tables", async () => {
-    const { sql } = await createMigratedDatabase();
+    const { sql } = await createDatabaseOf0007();
     const tables = await sql`SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = 'public'`;
     expect(tables).toHaveLength(16);
   });
 
   test("the 19 columns have exactly their types, nullability and defaults, in order", async () => {
-    const { sql } = await createMigratedDatabase();
+    const { sql } = await createDatabaseOf0007();
     expect(await readWishlistColumns(sql)).toEqual(wantedColumns);
   });
 
   test("the five indexes are btrees over their columns", async () => {
-    const { sql } = await createMigratedDatabase();
+    const { sql } = await createDatabaseOf0007();
     const { indexes } = await readCatalog(sql);
     const on = "ON public.wishlist_items USING btree";
     expect(
@@ -104,7 +104,7 @@ describe("the table wishlist_items after migrating an empty database", () => {
   });
 
   test("both enums have their values in order, and there is no other enum", async () => {
-    const { sql } = await createMigratedDatabase();
+    const { sql } = await createDatabaseOf0007();
     expect((await readCatalog(sql)).enums).toEqual([
       { name: "public.wishlist_currency", values: ["USD", "EUR", "GBP", "CAD", "AUD"] },
       { name: "public.wishlist_store", values: ["LEGO", "Barweer", "Cata", "BrickLink", "Other"] },
@@ -112,7 +112,7 @@ describe("the table wishlist_items after migrating an empty database", () => {
   });
 
   test("the check on priority and the primary key are its only constraints", async () => {
-    const { sql } = await createMigratedDatabase();
+    const { sql } = await createDatabaseOf0007();
     const { constraints } = await readCatalog(sql);
     // From PostgreSQL 18 on, NOT NULL is a constraint too (kind n); the columns' test covers it.
     const named = constraints.filter(({ table, kind }) => table === "wishlist_items" && kind !== "n");
@@ -125,7 +125,7 @@ describe("the table wishlist_items after migrating an empty database", () => {
 
 describe("what wishlist_items takes", () => {
   test("priority 10 and -1 are refused by the check", async () => {
-    const { sql } = await createMigratedDatabase();
+    const { sql } = await createDatabaseOf0007();
     for (const priority of [10, 6, -1]) {
       await expect(insertItem(sql, { priority })).rejects.toMatchObject({
         code: "23514",
@@ -135,19 +135,19 @@ describe("what wishlist_items takes", () => {
   });
 
   test("priority 0, 5 and NULL are accepted", async () => {
-    const { sql } = await createMigratedDatabase();
+    const { sql } = await createDatabaseOf0007();
     for (const priority of [0, 5, null]) {
       expect(await insertItem(sql, { priority })).toMatchObject({ priority });
     }
   });
 
   test("an unknown store is refused", async () => {
-    const { sql } = await createMigratedDatabase();
+    const { sql } = await createDatabaseOf0007();
     await expect(insertItem(sql, { store: "lego" })).rejects.toMatchObject({ code: "22P02" });
   });
 
   test("a row with nothing but owner, title and store gets the defaults", async () => {
-    const { sql } = await createMigratedDatabase();
+    const { sql } = await createDatabaseOf0007();
     const row = await insertItem(sql, {});
     expect(row).toMatchObject({ currency: "USD", tags: [], priority: 0, sort_order: 0, notes: null });
     expect(row?.id).toMatch(/^[0-9a-f-]{36}$/);
@@ -166,7 +166,7 @@ describe("running 0007 twice, back and again", () => {
   test("rolling 0007 back leaves exactly the catalog of 0006 and no ledger row of it", async () => {
     const reference = await createTestDatabase();
     await migrate({ url: reference.url, migrations, to: "0006_sets" });
-    const { sql, url } = await createMigratedDatabase();
+    const { sql, url } = await createDatabaseOf0007();
     const hash = sha256(await readMigrationFile(`${tag}.sql`));
     const rowsOf0007 = () => sql`SELECT id FROM drizzle.__drizzle_migrations WHERE hash = ${hash}`;
     expect(await rowsOf0007()).toHaveLength(1);
@@ -179,10 +179,10 @@ describe("running 0007 twice, back and again", () => {
   });
 
   test("migrating after a rollback gives the same catalog again", async () => {
-    const { sql, url } = await createMigratedDatabase();
+    const { sql, url } = await createDatabaseOf0007();
     const before = await readCatalog(sql);
     await rollback({ url, migrations });
-    const { applied } = await migrate({ url, migrations });
+    const { applied } = await migrate({ url, migrations, to: tag });
     expect(applied.map((migration) => migration.tag)).toEqual([tag]);
     expect(await readCatalog(sql)).toEqual(before);
   });

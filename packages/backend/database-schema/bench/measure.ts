@@ -2,10 +2,10 @@ import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { migrate } from "@repo/migrator";
 import postgres, { type Sql } from "postgres";
+import { itemsPerUser } from "./flags.ts";
 import { fillWishlist, type Timing, timeQuery, wishlistQueries } from "./queries.ts";
 
 const migrations = fileURLToPath(new URL("../src/migrations/app", import.meta.url));
-const itemsPerUser = 50;
 
 /** The five queries' timings on a table of one size. */
 export interface SizeResult {

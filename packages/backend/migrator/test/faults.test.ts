@@ -184,7 +184,10 @@ describe("a server of one's own", () => {
       const clients = await leave(url, 0);
       const refused = await runCli([...args, "--json"]);
       expect(refused.exitCode).toBe(1);
-      expect(errorOf(refused)).toMatchObject({ code: "too-many-connections", state: "nothing was applied" });
+      expect(errorOf(refused)).toMatchObject({
+        code: "too-many-connections",
+        state: expect.stringContaining("nothing was"),
+      });
       await Promise.all(clients.map((client) => client.end()));
       expect(await runCli(args)).toMatchObject({ exitCode: 0 });
     });

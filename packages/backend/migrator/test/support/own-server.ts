@@ -75,7 +75,10 @@ export async function startOwnServer(settings: Readonly<Record<string, string>>)
       await chown(location, uid, gid);
       await sqlOf(`create tablespace small location '${location}'`);
       if (mounted) return "a small file system";
-      await limitFiles(findRunningServer(dataFolder)?.pid ?? 0);
+      await server.stop();
+      await withLimitedFiles(async () => {
+        server = await startEmbeddedServer({ ...options, port: server.port });
+      });
       return "a limit on file sizes";
     },
     async remove() {
@@ -96,7 +99,16 @@ async function mount(place: string): Promise<boolean> {
   );
 }
 
-/** Backends started from now on cannot make a file larger than a WAL segment (16 MiB), which they must be able to make. */
-async function limitFiles(postmaster: number): Promise<void> {
-  await run("prlimit", ["--pid", String(postmaster), `--fsize=${16 * 2 ** 20}:`]);
+/**
+ * What is started meanwhile can make no file larger than a WAL segment (16 MiB), which a server must be able to make. It
+ * inherits this process' limit, since nobody may set another user's.
+ */
+async function withLimitedFiles(start: () => Promise<void>): Promise<void> {
+  const limit = (most: string) => run("prlimit", ["--pid", String(process.pid), `--fsize=${most}:`]);
+  await limit(String(16 * 2 ** 20));
+  try {
+    await start();
+  } finally {
+    await limit("unlimited");
+  }
 }

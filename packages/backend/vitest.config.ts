@@ -8,14 +8,19 @@ const PACKAGES = ["migrator", "database-schema", "test-database"] as const;
 /** Workspace packages are tested from their sources: no build has to be fresh. */
 const conditions = ["source", "module", "node", "development|production"];
 
-function project(name: string): TestProjectInlineConfiguration {
+/** The tests of one package. @param name of the project, where it is not the package's */
+export function project(
+  folder: string,
+  name: string = folder,
+  include: readonly string[] = ["test/**/*.test.ts"],
+): TestProjectInlineConfiguration {
   return {
     resolve: { conditions },
     ssr: { resolve: { conditions } },
     test: {
       name,
-      root: fileURLToPath(new URL(name, import.meta.url)),
-      include: ["test/**/*.test.ts"],
+      root: fileURLToPath(new URL(folder, import.meta.url)),
+      include: [...include],
       testTimeout: 30_000,
       hookTimeout: 60_000,
     },
@@ -27,7 +32,7 @@ const json = process.env.VITEST_JSON;
 
 export default defineConfig({
   test: {
-    projects: PACKAGES.map(project),
+    projects: PACKAGES.map((name) => project(name)),
     globalSetup: fileURLToPath(new URL("vitest.global-setup.ts", import.meta.url)),
     // Tests start processes and wait for PostgreSQL: separate processes keep their signals and environments apart.
     pool: "forks",

@@ -2,6 +2,7 @@ import type { Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError, serverWords } from "../database/failures.ts";
 import { LOCK_LOST, lockKey, proveLockSql } from "../database/lock.ts";
+import { literal } from "../database/sql-text.ts";
 import { EXIT, MigratorError } from "../errors.ts";
 import type { Script } from "../folder/read.ts";
 import { lineOf, type NumberedStatement } from "../folder/statements.ts";
@@ -33,7 +34,7 @@ export async function runTransaction(
   steps: readonly Step[],
   end: "commit" | "rollback" = "commit",
 ): Promise<readonly Rows[]> {
-  const start = opening(settings);
+  const start = opening(settings, database);
   const all: readonly Step[] = [...start, ...steps, { sql: end }];
   const results = await Promise.allSettled(all.map((step) => database.sql.unsafe(step.sql)));
   const failed = results.findIndex((result) => result.status === "rejected");
@@ -45,10 +46,12 @@ export async function runTransaction(
  * What an earlier file left in the session (a dump's empty search_path, another role, read-only transactions) must not
  * change what this one means: it is taken back before the transaction begins.
  */
-function opening({ limits, ledger }: Settings): readonly Step[] {
+function opening({ limits, ledger }: Settings, { applicationName }: Database): readonly Step[] {
   const timeouts = `set local lock_timeout = ${limits.lockTimeoutMs}; set local statement_timeout = ${limits.statementTimeoutMs}`;
   return [
     { sql: "reset session authorization; reset role; reset all" },
+    // A pooler sets the name by a command, so that it is gone now.
+    { sql: `set application_name = ${literal(applicationName)}` },
     { sql: "begin" },
     { sql: timeouts },
     { sql: proveLockSql(lockKey(ledger)) },

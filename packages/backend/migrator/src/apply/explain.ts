@@ -133,7 +133,7 @@ async function fateAfterLoss(
 
 async function canHaveLock(side: Session, ledger: LedgerName): Promise<boolean> {
   const until = Date.now() + LOST_SESSION_MS;
-  while (!(await tryLock(side, lockKey(ledger)))) {
+  while ((await tryLock(side, lockKey(ledger))) === undefined) {
     if (Date.now() > until) return false;
     await sleep(100);
   }

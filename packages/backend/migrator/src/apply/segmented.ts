@@ -1,5 +1,6 @@
 import {
   beginSegmentSql,
+  closeEmptyPartialsSql,
   completeSegmentSql,
   ELAPSED_MS,
   finishPartialSql,
@@ -46,8 +47,10 @@ interface Place {
 }
 
 async function begin(context: RunContext, job: Job, books: Books): Promise<number> {
-  const insert = { sql: insertPartialSql(context.settings.ledger, recordOf(job, 0)) };
-  const rows = await runTransaction(context, [...books.setUp, insert]);
+  const record = recordOf(job, 0);
+  const close = { sql: closeEmptyPartialsSql(context.settings.ledger, record) };
+  const insert = { sql: insertPartialSql(context.settings.ledger, record) };
+  const rows = await runTransaction(context, [...books.setUp, close, insert]);
   return Number(rows.at(-1)?.[0]?.id);
 }
 

@@ -2,12 +2,14 @@ import type { Connection } from "../config.ts";
 import { addressOf, type ServerAddress } from "../connection-url.ts";
 import { type Listener, SILENT } from "../events.ts";
 import { connectionFailure } from "./failures.ts";
-import { openSession, type Session } from "./session.ts";
+import { APPLICATION_NAME, openSession, type Session } from "./session.ts";
 
 /** One connection: the session that holds the lock is the one that does the work. */
 export interface Database {
   readonly sql: Session;
   readonly address: ServerAddress;
+  /** Under which the session is found in pg_stat_activity. */
+  readonly applicationName: string;
   /** Another connection to the same database, for looking on; its caller closes it. */
   openSide(): Session;
   /** Where the server's NOTICEs go; set while a migration runs. */
@@ -47,6 +49,7 @@ export async function withUrl<T>(href: string, work: (database: Database) => Pro
   const address = addressOf(url);
   const database: Database = {
     address,
+    applicationName: url.searchParams.get("application_name") ?? APPLICATION_NAME,
     onNotice: () => {},
     openSide: () => openSession(url, address, () => {}),
     sql: openSession(url, address, (message) => database.onNotice(message)),

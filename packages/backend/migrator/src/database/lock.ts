@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import pRetry, { AbortError } from "p-retry";
 import type { LedgerName } from "../config.ts";
 import { EXIT, MigratorError } from "../errors.ts";
@@ -45,15 +46,33 @@ export async function withLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const key = lockKey(ledger);
-  await acquire(database, key, waitMs, { on, signal });
+  const pid = await acquire(database, key, waitMs, { on, signal });
   try {
     return await work();
   } finally {
     // A lost connection has released it already.
-    await database.sql
-      .unsafe(`select pg_advisory_unlock(${key.classId}, ${key.objectId})`)
-      .catch(() => undefined);
+    await release(database, key, pid, on).catch(() => undefined);
   }
+}
+
+/** How often the lock's own backend is looked for behind a pooler. */
+const RELEASE_TRIES = 100;
+
+/**
+ * Gives the lock back. Behind a pooler in transaction mode another backend answers than the one that took it: then it is
+ * asked for until it comes along, since a lock that stays would stop every later run.
+ */
+async function release(database: Database, key: LockKey, pid: number, on: Listener): Promise<void> {
+  const text = `select case when pg_backend_pid() = ${pid} then pg_advisory_unlock(${key.classId}, ${key.objectId}) end as done`;
+  for (let tries = 0; tries < RELEASE_TRIES; tries++) {
+    const [row] = await database.sql.unsafe<{ done: boolean | null }[]>(text);
+    if (row?.done) return;
+    await sleep(10);
+  }
+  on({
+    type: "warning",
+    message: `the migration lock stays with backend ${pid} of a pooler; unless that ends soon: SELECT pg_terminate_backend(${pid});`,
+  });
 }
 
 /** A statement that fails unless this very backend holds the lock: it does not after a reconnect or through a transaction pooler. */
@@ -71,12 +90,13 @@ async function acquire(
   key: LockKey,
   waitMs: number,
   { on, signal }: Waiting,
-): Promise<void> {
+): Promise<number> {
   const started = Date.now();
   let nextWord = 0;
-  await pRetry(
+  return pRetry(
     async () => {
-      if (await tryLock(database.sql, key)) return;
+      const pid = await tryLock(database.sql, key);
+      if (pid !== undefined) return pid;
       const waited = Date.now() - started;
       const holder = await findHolder(database, key);
       if (waited >= waitMs) throw new AbortError(lockTimeout(waitMs, holder));
@@ -99,11 +119,11 @@ async function acquire(
   });
 }
 
-/** Takes the lock for this session if it is free. */
-export async function tryLock(sql: Session, key: LockKey): Promise<boolean> {
-  const text = `select pg_try_advisory_lock(${key.classId}, ${key.objectId}) as locked`;
-  const [row] = await sql.unsafe<{ locked: boolean }[]>(text);
-  return row?.locked ?? false;
+/** Takes the lock for this session if it is free. Gives the id of the backend that then holds it. */
+export async function tryLock(sql: Session, key: LockKey): Promise<number | undefined> {
+  const text = `select pg_backend_pid() as pid, pg_try_advisory_lock(${key.classId}, ${key.objectId}) as locked`;
+  const [row] = await sql.unsafe<{ pid: number; locked: boolean }[]>(text);
+  return row?.locked ? row.pid : undefined;
 }
 
 /** Who holds the lock, in words. */

@@ -126,6 +126,12 @@ export function insertPartialSql(ledger: LedgerName, run: RunRecord): string {
   return `${insertSql(ledger, run, timing)} returning id`;
 }
 
+/** Closes runs of a file that were cut before anything of it stood: the next one begins anew. */
+export function closeEmptyPartialsSql(ledger: LedgerName, { tag, direction }: RunRecord): string {
+  return `update ${tableOf(ledger)} set outcome = 'failed', error = coalesce(error, 'cut before anything stood')
+    where outcome = 'partial' and tag = ${literal(tag)} and direction = ${literal(direction)} and completed = 0 and begun is null`;
+}
+
 /** Says, before a lone statement runs, that it may have run. */
 export function beginSegmentSql(
   ledger: LedgerName,

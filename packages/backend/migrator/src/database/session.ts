@@ -17,6 +17,9 @@ export interface Columns {
   readonly columns: readonly { readonly name: string }[];
 }
 
+/** Name of our sessions, unless the URL gives another. */
+export const APPLICATION_NAME = "migrator";
+
 /** Grace for the driver to say in its own words what became of a query when its connection closed, in ms. */
 const LAST_WORDS_MS = 50;
 
@@ -86,7 +89,7 @@ function createClient(
     fetch_types: false,
     prepare: false,
     onnotice: (notice: postgres.Notice) => onNotice(`${notice.severity}: ${notice.message}`),
-    connection: { application_name: "migrator", ...Object.fromEntries(parameters) },
+    connection: { application_name: APPLICATION_NAME, ...Object.fromEntries(parameters) },
   };
   return postgres(options as unknown as postgres.Options<Record<string, never>>);
 }

@@ -90,6 +90,11 @@ function roleOf(stmt: Readonly<Record<string, Node>>): Command["role"] {
       return reindex(node) ?? "transactional";
     case "AlterTableStmt":
       return detachPartition(node) ?? "transactional";
+    case "DiscardStmt":
+      // DISCARD ALL gives up the lock that the run holds.
+      return node.target === "DISCARD_ALL" ? "forbidden" : "transactional";
+    case "AlterSubscriptionStmt":
+      return String(node.kind).includes("REFRESH") ? { type: "other" } : "transactional";
     case "VacuumStmt":
       return node.is_vacuumcmd === true ? { type: "other" } : "transactional";
     case "ClusterStmt":
@@ -109,6 +114,8 @@ function transactionRole(kind: string): Command["role"] {
 
 const LONE_NODES = new Set([
   "AlterSystemStmt",
+  // ALTER DATABASE … SET TABLESPACE; its other forms may run in a transaction, but need none.
+  "AlterDatabaseStmt",
   "CreatedbStmt",
   "DropdbStmt",
   "CreateTableSpaceStmt",

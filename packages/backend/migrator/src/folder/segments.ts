@@ -21,7 +21,7 @@ export interface LoneStatement {
 
 /** Words of which one stands in every statement that cannot run in a transaction, or that ends one. */
 const SUSPICIOUS =
-  /\b(concurrently|vacuum|system|database|tablespace|subscription|cluster|reindex|commit|begin|start|end|rollback|abort|prepare)\b/i;
+  /\b(concurrently|vacuum|system|database|tablespace|subscription|cluster|reindex|commit|begin|start|end|rollback|abort|prepare|discard)\b/i;
 
 /**
  * How a file is committed: one segment for most. Only files in which a suspicious word stands are parsed, with
@@ -42,7 +42,7 @@ export async function segmentsOf(script: Script): Promise<readonly Segment[]> {
 function endsTransaction(script: Script, { sql, number, line }: NumberedStatement): MigratorError {
   return new MigratorError({
     code: "forbidden-statement",
-    message: `${script.fileName}, statement ${number} of ${script.statements.length}, line ${line}: ${sql.slice(0, 40)} would undo the migration, or hand its transaction to somebody else`,
+    message: `${script.fileName}, statement ${number} of ${script.statements.length}, line ${line}: ${sql.slice(0, 40)} would undo the migration, or give its transaction or its lock away`,
     state: "nothing was changed",
     fix: "take it out; COMMIT and BEGIN may stay, they divide the file",
   });

@@ -19,7 +19,7 @@ export async function findPgBouncer(): Promise<string> {
   const [code] = await once(child, "close").catch(() => [null]);
   if (code === 0) return "pgbouncer";
   throw new Error(
-    "PgBouncer is not installed: these tests run the real one. Debian and Ubuntu: apt-get install pgbouncer; macOS: brew install pgbouncer. TEST_PGBOUNCER=off leaves them out",
+    "PgBouncer is not installed: these tests run the real one. Debian and Ubuntu: apt-get install pgbouncer; macOS: brew install pgbouncer",
   );
 }
 

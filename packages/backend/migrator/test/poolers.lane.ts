@@ -7,8 +7,6 @@ import { BREAKPOINT, type MigrationFiles, makeFolder, THREE } from "./support/fo
 import { findPgBouncer, type PoolMode, startPgBouncer } from "./support/pgbouncer.ts";
 import { openOther, readHits, readValidity, until } from "./support/sessions.ts";
 
-const off = process.env.TEST_PGBOUNCER === "off";
-
 const DIVIDED: readonly MigrationFiles[] = [
   {
     tag: "0000_base",
@@ -41,7 +39,7 @@ async function readAdvisoryLocks({ sql }: TestDatabase): Promise<readonly unknow
     and database = (select oid from pg_database where datname = current_database())`;
 }
 
-describe.skipIf(off)("through PgBouncer", () => {
+describe("through PgBouncer", () => {
   beforeAll(async () => {
     await findPgBouncer();
   });
@@ -137,8 +135,4 @@ describe.skipIf(off)("through PgBouncer", () => {
       expect(await readAdvisoryLocks(database)).toEqual([]);
     });
   });
-});
-
-test.runIf(off)("PgBouncer was left out by TEST_PGBOUNCER=off", () => {
-  expect(process.env.TEST_PGBOUNCER).toBe("off");
 });

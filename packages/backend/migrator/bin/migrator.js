@@ -22,6 +22,9 @@ function isStale() {
 // Its words go to stderr: stdout belongs to results.
 if (isStale()) execFileSync(process.execPath, [join(root, "build.mjs")], { stdio: ["ignore", 2, 2] });
 
+// Node 22.8 and newer keep the compiled code for the next start.
+require("node:module").enableCompileCache?.();
+
 require(built)
   .main(process.argv.slice(2))
   .then((exitCode) => {

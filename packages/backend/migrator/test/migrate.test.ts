@@ -223,12 +223,20 @@ describe("transactions", () => {
     ]);
   });
 
+  test("a role and a timeout that a file sets do not stop its own recording", async () => {
+    const [database, other] = await Promise.all([createTestDatabase(), createTestRole()]);
+    const sql = `SET statement_timeout = '50ms'; SET ROLE ${quoted(other.name)};`;
+    const folder = await makeFolder([{ tag: "0000_role", sql }]);
+    await migrate({ migrations: folder, url: database.url });
+    expect(await readLedgerRows(database.sql)).toHaveLength(1);
+  });
+
   test.each(
     titled([
       { title: "search_path", sql: "SET search_path = '';" },
       { title: "a local name", sql: "SELECT set_config('search_path', 'pg_catalog', false);" },
       { title: "escapes", sql: "SET standard_conforming_strings = off;" },
-      { title: "statement_timeout", sql: "SET statement_timeout = '1ms';" },
+      { title: "statement_timeout", sql: "SET statement_timeout = '50ms';" },
       { title: "the role", sql: "SET ROLE other_role;" },
       { title: "the user", sql: "SET SESSION AUTHORIZATION other_role;" },
       { title: "read only by default", sql: "SET default_transaction_read_only = on;" },
@@ -245,7 +253,7 @@ describe("transactions", () => {
       alter default privileges grant all on sequences to ${role};`);
     const folder = await makeFolder([
       { tag: "0000_setting", sql: sql.replace("other_role", role) },
-      { tag: "0001_table", sql: "CREATE TABLE plain (path text DEFAULT 'a\\b');\nSELECT pg_sleep(0.01);" },
+      { tag: "0001_table", sql: "CREATE TABLE plain (path text DEFAULT 'a\\b');\nSELECT pg_sleep(0.1);" },
     ]);
     await migrate({ migrations: folder, url: database.url });
     const [row] = await database.sql`

@@ -38,6 +38,12 @@ export function openBooks(facts: ServerFacts, ledger: LedgerName, on: Listener):
   return { setUp, keepsHistory };
 }
 
+/** Before our own steps: a role or a short timeout that the file has set is not meant for them. */
+export const OWN_TERMS: readonly Step[] = [
+  { sql: "set local statement_timeout = 0" },
+  { sql: "reset session authorization; reset role" },
+];
+
 /** The last steps of a migration's transaction: the ledger's change, the run log's row, and the time it all took. */
 export function closingSteps(
   books: Books,
@@ -46,7 +52,7 @@ export function closingSteps(
   run: RunRecord,
 ): readonly Step[] {
   const history = books.keepsHistory ? [{ sql: insertDoneSql(ledger, run) }] : [];
-  return [{ sql: ledgerSql }, ...history, { sql: `select ${ELAPSED_MS} as "durationMs"` }];
+  return [...OWN_TERMS, { sql: ledgerSql }, ...history, { sql: `select ${ELAPSED_MS} as "durationMs"` }];
 }
 
 /** The time that the last closing step measured, in ms. */

@@ -10,7 +10,7 @@ import {
 import { MigratorError, summaryOf } from "../errors.ts";
 import type { LoneStatement, Segment } from "../folder/segments.ts";
 import type { NumberedStatement } from "../folder/statements.ts";
-import { type Books, durationOf } from "./bookkeeping.ts";
+import { type Books, durationOf, OWN_TERMS } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
 import { type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
 import { type Job, recordOf } from "./job.ts";
@@ -90,8 +90,8 @@ async function runNoted(
 
 function closing({ settings }: RunContext, { job, id, index }: Place, elapsed: string): readonly Step[] {
   const complete = { sql: completeSegmentSql(settings.ledger, id, index, elapsed) };
-  if (index < job.segments.length - 1) return [complete];
-  return [complete, { sql: job.ledgerSql }, { sql: finishPartialSql(settings.ledger, id) }];
+  if (index < job.segments.length - 1) return [...OWN_TERMS, complete];
+  return [...OWN_TERMS, complete, { sql: job.ledgerSql }, { sql: finishPartialSql(settings.ledger, id) }];
 }
 
 function withStanding(error: MigratorError, job: Job, index: number): MigratorError {

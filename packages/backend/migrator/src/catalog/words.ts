@@ -1,0 +1,173 @@
+import { type CatalogObject, canonical, type Json, type Properties } from "./catalog.ts";
+import type { Finding } from "./find.ts";
+import { nameOf, nounFor } from "./names.ts";
+
+/** A difference in one sentence: "column `wishlist_items.sort_order` has no default; the migrations say 0". */
+export function sentenceFor({ change, expected, actual }: Finding): string {
+  const object = expected ?? actual;
+  if (!object) return "";
+  const label = `${nounFor(object)} \`${nameOf(object.id)}\``;
+  if (VALUES[object.id.kind]) return valueSentence(object, actual?.properties, expected?.properties);
+  if (change === "missing") return `${label} is missing`;
+  if (change === "extra") return `${label} is not in the migrations`;
+  const is = flat(actual?.properties ?? {}, expected?.properties ?? {});
+  const should = flat(expected?.properties ?? {}, actual?.properties ?? {});
+  const parts = changedNames(should, is).map((name) =>
+    changeWords(name, is[name] ?? null, should[name] ?? null, object),
+  );
+  if (parts.length === 0) parts.push("belongs to another table than the migrations say");
+  return `${label} ${parts.join("; it ")}`;
+}
+
+/** The properties without nests where both have one: an identity's increment is one of them. */
+function flat(properties: Properties, others: Properties): Properties {
+  const entries = Object.entries(properties).flatMap(([name, value]): [string, Json][] => {
+    if (!isNest(value)) return [[name, value]];
+    // The name of something else.
+    if (value.schema !== undefined)
+      return [[name, nameOf({ kind: "", ...(value as Record<string, string>) })]];
+    const other = others[name] ?? null;
+    if (isNest(other)) return Object.entries(flat(value, other));
+    return [[name, coded("generation", value.generation ?? canonical(value))]];
+  });
+  return Object.fromEntries(entries);
+}
+
+function isNest(value: Json): value is Properties {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
+/** Names of the properties that count and differ. */
+export function changedNames(expected: Properties = {}, actual: Properties = {}): readonly string[] {
+  const names = new Set([...Object.keys(expected), ...Object.keys(actual)]);
+  return [...names]
+    .filter(
+      (name) =>
+        !name.startsWith("_") && canonical(expected[name] ?? null) !== canonical(actual[name] ?? null),
+    )
+    .sort();
+}
+
+/** Kinds that are one value of another object, and the property that holds it. */
+const VALUES: Readonly<Record<string, string>> = {
+  default: "expr",
+  comment: "text",
+  columnSetting: "value",
+  indexSetting: "value",
+  tableSetting: "value",
+  triggerSetting: "value",
+  constraintSetting: "value",
+  acl: "privileges",
+  defaultPrivilege: "privileges",
+  securityLabel: "label",
+};
+
+function valueSentence({ id, ...rest }: CatalogObject, actual?: Properties, expected?: Properties): string {
+  const name = VALUES[id.kind] ?? "";
+  const [is, should] = [actual, expected].map((properties) =>
+    properties === undefined ? undefined : coded(String(id.setting ?? id.kind), properties[name] ?? null),
+  );
+  const noun = nounFor({ id, ...rest });
+  const to = id.grantee === undefined ? "" : ` for ${id.grantee}`;
+  const has = is === undefined ? `has no ${noun}${to}` : `has the ${noun}${to} ${is}`;
+  return `${subjectOf({ id, ...rest })} ${has}; the migrations ${should === undefined ? "give none" : `say ${should}`}`;
+}
+
+/** What the value belongs to. */
+function subjectOf({ id }: CatalogObject): string {
+  const kind = id.target?.kind ?? SUBJECTS[id.kind] ?? id.kind;
+  const noun = nounFor({ key: "", parent: null, id: { kind }, properties: {} });
+  return `${id.kind === "acl" && id.column !== undefined ? "column" : noun} \`${nameOf(id)}\``;
+}
+
+const SUBJECTS: Readonly<Record<string, string>> = {
+  default: "column",
+  columnSetting: "column",
+  indexSetting: "index",
+  tableSetting: "table",
+  triggerSetting: "trigger",
+  constraintSetting: "constraint",
+  defaultPrivilege: "role",
+};
+
+function changeWords(name: string, is: Json, should: Json, object: CatalogObject): string {
+  const kind = `${object.id.kind}.${name}`;
+  if (kind === "type.values") return enumWords(is as readonly string[], should as readonly string[]);
+  const words = WORDS[kind];
+  const said = words?.[should ? 0 : 1];
+  return (
+    said ??
+    `has the ${PROPERTIES[name] ?? name} ${coded(name, is)}; the migrations say ${coded(name, should)}`
+  );
+}
+
+/** For properties that are yes or no: what is said when the migrations say yes, and when they say no. */
+const WORDS: Readonly<Record<string, readonly [string, string]>> = {
+  "column.notNull": ["takes NULL; the migrations say NOT NULL", "is NOT NULL; the migrations let it be NULL"],
+  "domain.notNull": ["takes NULL; the migrations say NOT NULL", "is NOT NULL; the migrations let it be NULL"],
+  "index.valid": ["is INVALID: its build was cut short", "is valid; the migrations leave it INVALID"],
+  "constraint.validated": [
+    "is NOT VALID: old rows are unchecked",
+    "is validated; the migrations say NOT VALID",
+  ],
+  "table.rowSecurity": [
+    "has row level security disabled; the migrations enable it",
+    "has row level security enabled; the migrations do not",
+  ],
+  "table.forceRowSecurity": [
+    "does not force row level security; the migrations do",
+    "forces row level security; the migrations do not",
+  ],
+};
+
+const PROPERTIES: Readonly<Record<string, string>> = {
+  def: "definition",
+  generatedExpr: "expression",
+  baseType: "type",
+  usingExpr: "USING expression",
+  checkExpr: "WITH CHECK expression",
+  reloptions: "options",
+  enabled: "state",
+  ownedBy: "owner",
+  generation: "identity GENERATED",
+  minValue: "lowest value",
+  maxValue: "highest value",
+  parentTable: "parent",
+  partitionBound: "bounds",
+  partitionKey: "partition key",
+  persistence: "persistence",
+  replicaIdentity: "replica identity",
+  replicaIdentityIndex: "replica identity index",
+};
+
+function enumWords(is: readonly string[], should: readonly string[]): string {
+  const lacking = should.filter((value) => !is.includes(value));
+  const surplus = is.filter((value) => !should.includes(value));
+  if (lacking.length + surplus.length === 0) return `has its values in another order than ${show(should)}`;
+  return [
+    ...(lacking.length > 0 ? [`lacks ${show(lacking)}`] : []),
+    ...(surplus.length > 0 ? [`has ${show(surplus)}, which the migrations do not`] : []),
+  ].join(" and ");
+}
+
+/** PostgreSQL's letters, by the property that has them. */
+const CODES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  enabled: { O: "enabled", D: "disabled", R: "enabled on replicas", A: "always enabled" },
+  triggerSetting: { O: "enabled", D: "disabled", R: "enabled on replicas", A: "always enabled" },
+  persistence: { p: "logged", u: "unlogged" },
+  replicaIdentity: { d: "default", f: "full", i: "index", n: "nothing" },
+  generation: { a: "ALWAYS", d: "BY DEFAULT" },
+  storage: { p: "PLAIN", e: "EXTERNAL", m: "MAIN", x: "EXTENDED" },
+  compression: { p: "pglz", l: "lz4" },
+};
+
+function coded(name: string, value: Json): string {
+  return (typeof value === "string" ? CODES[name]?.[value] : undefined) ?? show(value);
+}
+
+/** A value as people read it; none is "none". */
+function show(value: Json): string {
+  if (value === null) return "none";
+  if (Array.isArray(value)) return value.map(show).join(", ") || "none";
+  return typeof value === "string" ? value.trim() || "none" : canonical(value);
+}

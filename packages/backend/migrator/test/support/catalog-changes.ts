@@ -1,0 +1,638 @@
+/** A change made behind the migrations' back. */
+export interface Change {
+  readonly name: string;
+  readonly sql: string;
+  /** All differences: `missing table book_tag`. */
+  readonly finds: readonly string[];
+  /** Of all remedies together; true where not given. */
+  readonly safe?: boolean;
+  /** Of any remedy; false where not given. */
+  readonly losesData?: boolean;
+  /** Lowest major version of the server that knows the SQL. */
+  readonly since?: number;
+  /** Only seen where privileges count. */
+  readonly privileges?: boolean;
+  /** Whether nobody knows how to put it right. */
+  readonly hopeless?: boolean;
+  /** Part of the sentence. */
+  readonly says?: string;
+}
+
+const LONG = "abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrstuvwxyz_abcdefghi";
+const ODD = `"Odd ""Names"""."Tëst Táble"`;
+const ODD_NAME = `"Odd ""Names"""."Tëst Táble"`;
+
+/** Single changes to BASE_SCHEMA, over every kind of object. */
+export const CHANGES: readonly Change[] = [
+  // Columns
+  {
+    name: "a dropped column",
+    sql: "ALTER TABLE author DROP COLUMN payload",
+    finds: ["missing column author.payload"],
+  },
+  {
+    name: "an added column",
+    sql: "ALTER TABLE author ADD COLUMN extra text",
+    finds: ["extra column author.extra"],
+    losesData: true,
+  },
+  {
+    name: "a renamed column",
+    sql: "ALTER TABLE audit.event RENAME COLUMN note TO remark",
+    finds: ["extra column audit.event.remark", "missing column audit.event.note"],
+    losesData: true,
+  },
+  {
+    name: "a shorter varchar in a composite type",
+    sql: "ALTER TYPE address ADD ATTRIBUTE city text",
+    finds: ["extra attribute address.city"],
+    losesData: true,
+  },
+  {
+    name: "another type",
+    sql: "ALTER TABLE book ALTER COLUMN pages TYPE integer",
+    finds: ["changed column book.pages"],
+    safe: false,
+    says: "has the type integer; the migrations say bigint",
+  },
+  {
+    name: "a type with a default of its own text",
+    sql: "ALTER TABLE reading ALTER COLUMN value TYPE numeric",
+    finds: ["changed column reading.value"],
+    safe: false,
+    losesData: true,
+  },
+  {
+    name: "a wider type whose values are cut back",
+    sql: "ALTER TABLE book ALTER COLUMN blurb TYPE varchar(200)",
+    finds: ["changed column book.blurb"],
+  },
+  {
+    name: "NULL let in",
+    sql: "ALTER TABLE book ALTER COLUMN title DROP NOT NULL",
+    finds: ["changed column book.title"],
+    says: "takes NULL",
+  },
+  {
+    name: "NULL kept out",
+    sql: "ALTER TABLE book ALTER COLUMN price SET NOT NULL",
+    finds: ["changed column book.price"],
+  },
+  {
+    name: "a column in another collation",
+    sql: `ALTER TABLE author ALTER COLUMN code TYPE text COLLATE "POSIX"`,
+    finds: ["changed column author.code"],
+    safe: false,
+  },
+  {
+    name: "a column that lost its collation",
+    sql: `ALTER TABLE author ALTER COLUMN code TYPE text`,
+    finds: ["changed column author.code"],
+    safe: false,
+  },
+  {
+    name: "a generated column that became plain",
+    sql: "ALTER TABLE author ALTER COLUMN full_name DROP EXPRESSION",
+    finds: ["changed column author.full_name"],
+    safe: false,
+    losesData: true,
+  },
+  {
+    name: "another generated expression",
+    sql: "ALTER TABLE author DROP COLUMN full_name; ALTER TABLE author ADD COLUMN full_name text GENERATED ALWAYS AS (lower(name)) STORED",
+    finds: ["changed column author.full_name"],
+    safe: false,
+  },
+  {
+    name: "a plain column that became generated",
+    sql: "ALTER TABLE book DROP COLUMN isbn; ALTER TABLE book ADD COLUMN isbn text GENERATED ALWAYS AS (title || 'x') STORED; ALTER TABLE book ADD CONSTRAINT book_isbn_key UNIQUE (isbn) DEFERRABLE INITIALLY DEFERRED",
+    finds: ["changed column book.isbn"],
+  },
+  {
+    name: "identity ALWAYS",
+    sql: "ALTER TABLE author ALTER COLUMN id SET GENERATED ALWAYS",
+    finds: ["changed column author.id"],
+  },
+  {
+    name: "another identity increment",
+    sql: "ALTER TABLE author ALTER COLUMN id SET INCREMENT BY 7",
+    finds: ["changed column author.id"],
+  },
+  {
+    name: "identity gone",
+    sql: "ALTER TABLE author ALTER COLUMN id DROP IDENTITY",
+    finds: ["changed column author.id"],
+  },
+  {
+    name: "a changed quoted column",
+    sql: `ALTER TABLE ${ODD} ALTER COLUMN "Select" DROP NOT NULL`,
+    finds: [`changed column ${ODD_NAME}.Select`],
+  },
+  {
+    name: "a type below a view",
+    sql: `DROP VIEW book_list; ALTER TABLE book ALTER COLUMN title TYPE varchar(300);
+      CREATE VIEW book_list AS SELECT b.id, b.title, a.name AS author FROM book b JOIN author a ON a.id = b.author_id;
+      COMMENT ON VIEW book_list IS 'joined'`,
+    finds: ["changed column book.title"],
+  },
+  {
+    name: "a type that a generated column is made of",
+    sql: `ALTER TABLE price DROP COLUMN gross; ALTER TABLE price ALTER COLUMN net TYPE numeric(10,2);
+      ALTER TABLE price ADD COLUMN gross numeric GENERATED ALWAYS AS (net * 1.19) STORED;
+      CREATE INDEX price_gross_idx ON price (gross); ALTER TABLE price ALTER COLUMN gross SET STATISTICS 50`,
+    finds: ["changed column price.net"],
+    safe: false,
+    losesData: true,
+  },
+  {
+    name: "a partition with other bounds",
+    sql: `ALTER TABLE reading DETACH PARTITION reading_2025;
+      ALTER TABLE reading ATTACH PARTITION reading_2025 FOR VALUES FROM ('2025-01-01') TO ('2025-07-01')`,
+    finds: ["changed partition reading_2025"],
+    safe: false,
+  },
+  // Defaults
+  {
+    name: "a changed default",
+    sql: "ALTER TABLE author ALTER COLUMN score SET DEFAULT 1",
+    finds: ["changed default author.score"],
+    says: "column `author.score` has the default 1; the migrations say 0",
+  },
+  {
+    name: "a dropped default",
+    sql: "ALTER TABLE author ALTER COLUMN mood DROP DEFAULT",
+    finds: ["missing default author.mood"],
+    says: "column `author.mood` has no default; the migrations say 'ok'::public.mood",
+  },
+  {
+    name: "an added default",
+    sql: "ALTER TABLE author ALTER COLUMN born SET DEFAULT CURRENT_DATE",
+    finds: ["extra default author.born"],
+  },
+  {
+    name: "a default under a name of 63 bytes",
+    sql: `ALTER TABLE ${LONG} ALTER COLUMN ${LONG} SET DEFAULT 2`,
+    finds: [`changed default ${LONG}.${LONG}`],
+  },
+  {
+    name: "a default in a quoted column",
+    sql: `ALTER TABLE ${ODD} ALTER COLUMN "q""uote" SET DEFAULT 'it''s'`,
+    finds: [`extra default ${ODD_NAME}."q""uote"`],
+  },
+  {
+    name: "a default of one partition",
+    sql: "ALTER TABLE reading_2024 ALTER COLUMN value SET DEFAULT 5",
+    finds: ["extra default reading_2024.value"],
+  },
+  // Tables
+  { name: "a dropped table", sql: "DROP TABLE book_tag", finds: ["missing table book_tag"] },
+  {
+    name: "an added table",
+    sql: "CREATE TABLE extra (id serial PRIMARY KEY, n integer CHECK (n > 0)); CREATE INDEX ON extra (n)",
+    finds: ["extra table extra"],
+    losesData: true,
+  },
+  {
+    name: "a dropped table that others point to",
+    sql: "DROP TABLE book CASCADE",
+    finds: [
+      "missing foreign key book_tag.book_tag_book_id_fkey",
+      "missing table book",
+      "missing view book_list",
+    ],
+  },
+  { name: "a dropped table of odd names", sql: `DROP TABLE ${ODD}`, finds: [`missing table ${ODD_NAME}`] },
+  {
+    name: "a logged table",
+    sql: "ALTER TABLE audit.cache SET LOGGED",
+    finds: ["changed table audit.cache"],
+    safe: false,
+  },
+  {
+    name: "other storage parameters",
+    sql: "ALTER TABLE author SET (fillfactor = 70)",
+    finds: ["changed table author"],
+  },
+  {
+    name: "no storage parameters",
+    sql: "ALTER TABLE author RESET (fillfactor)",
+    finds: ["changed table author"],
+  },
+  {
+    name: "other toast parameters",
+    sql: "ALTER TABLE author RESET (toast.autovacuum_enabled)",
+    finds: ["missing toast options author"],
+  },
+  {
+    name: "a replica identity",
+    sql: "ALTER TABLE book REPLICA IDENTITY FULL",
+    finds: ["changed table book"],
+  },
+  {
+    name: "a replica identity by index",
+    sql: "ALTER TABLE audit.event REPLICA IDENTITY USING INDEX event_pkey",
+    finds: ["changed table audit.event"],
+  },
+  {
+    name: "a clustered table",
+    sql: "ALTER TABLE author CLUSTER ON author_name_idx",
+    finds: ["extra cluster author"],
+  },
+  // Column settings
+  {
+    name: "another statistics target",
+    sql: "ALTER TABLE author ALTER COLUMN name SET STATISTICS 100",
+    finds: ["changed statistics target author.name"],
+  },
+  {
+    name: "no statistics target",
+    sql: "ALTER TABLE author ALTER COLUMN name SET STATISTICS -1",
+    finds: ["missing statistics target author.name"],
+  },
+  {
+    name: "a statistics target of an index expression",
+    sql: "ALTER INDEX author_lower_email_idx ALTER COLUMN 1 SET STATISTICS -1",
+    finds: ["missing statistics target author_lower_email_idx"],
+  },
+  {
+    name: "another storage",
+    sql: "ALTER TABLE author ALTER COLUMN payload SET STORAGE MAIN",
+    finds: ["changed storage author.payload"],
+  },
+  {
+    name: "a column option",
+    sql: "ALTER TABLE author ALTER COLUMN name SET (n_distinct = 100)",
+    finds: ["extra column options author.name"],
+  },
+  // Statistics objects
+  {
+    name: "a dropped statistics object",
+    sql: "DROP STATISTICS author_stats",
+    finds: ["missing statistics object author_stats"],
+  },
+  {
+    name: "an added statistics object",
+    sql: "CREATE STATISTICS more ON id, name FROM author",
+    finds: ["extra statistics object more"],
+  },
+  {
+    name: "another statistics object",
+    sql: "DROP STATISTICS author_expression; CREATE STATISTICS author_expression ON upper(name) FROM author",
+    finds: ["changed statistics object author_expression"],
+  },
+  {
+    name: "a statistics object's target",
+    sql: "ALTER STATISTICS author_stats SET STATISTICS 50",
+    finds: ["changed statistics object author_stats"],
+  },
+  // Constraints
+  {
+    name: "another CHECK body",
+    sql: "ALTER TABLE author DROP CONSTRAINT author_score_check; ALTER TABLE author ADD CONSTRAINT author_score_check CHECK (score >= -1)",
+    finds: ["changed check author.author_score_check"],
+  },
+  {
+    name: "a dropped CHECK",
+    sql: "ALTER TABLE author DROP CONSTRAINT author_born_check",
+    finds: ["missing check author.author_born_check"],
+  },
+  {
+    name: "an added CHECK",
+    sql: "ALTER TABLE book ADD CONSTRAINT more CHECK (title <> '')",
+    finds: ["extra check book.more"],
+  },
+  {
+    name: "a CHECK of odd names",
+    sql: `ALTER TABLE ${ODD} DROP CONSTRAINT "Odd Check"`,
+    finds: [`missing check ${ODD_NAME}."Odd Check"`],
+  },
+  {
+    name: "a CHECK that is NOT VALID",
+    sql: "ALTER TABLE author DROP CONSTRAINT author_score_check; ALTER TABLE author ADD CONSTRAINT author_score_check CHECK (score >= 0) NOT VALID",
+    finds: ["changed check author.author_score_check"],
+    says: "NOT VALID",
+  },
+  {
+    name: "another ON DELETE",
+    sql: "ALTER TABLE book DROP CONSTRAINT book_author_fk; ALTER TABLE book ADD CONSTRAINT book_author_fk FOREIGN KEY (author_id) REFERENCES author",
+    finds: ["changed foreign key book.book_author_fk"],
+  },
+  {
+    name: "a deferrable foreign key",
+    sql: "ALTER TABLE book ALTER CONSTRAINT book_author_fk DEFERRABLE INITIALLY DEFERRED",
+    finds: ["changed foreign key book.book_author_fk"],
+  },
+  {
+    name: "a foreign key that is NOT VALID",
+    sql: "ALTER TABLE book DROP CONSTRAINT book_author_fk; ALTER TABLE book ADD CONSTRAINT book_author_fk FOREIGN KEY (author_id) REFERENCES author ON DELETE CASCADE NOT VALID",
+    finds: ["changed foreign key book.book_author_fk"],
+  },
+  {
+    name: "a dropped foreign key",
+    sql: "ALTER TABLE book_tag DROP CONSTRAINT book_tag_book_id_fkey",
+    finds: ["missing foreign key book_tag.book_tag_book_id_fkey"],
+  },
+  {
+    name: "a foreign key that nobody enforces",
+    sql: "ALTER TABLE book_tag DISABLE TRIGGER ALL",
+    finds: ["extra enforcement book_tag.book_tag_book_id_fkey"],
+  },
+  {
+    name: "a dropped unique constraint",
+    sql: "ALTER TABLE author DROP CONSTRAINT author_email_unique",
+    finds: ["missing unique constraint author.author_email_unique"],
+  },
+  {
+    name: "a unique constraint that is not deferred",
+    sql: "ALTER TABLE book DROP CONSTRAINT book_isbn_key; ALTER TABLE book ADD CONSTRAINT book_isbn_key UNIQUE (isbn)",
+    finds: ["changed unique constraint book.book_isbn_key"],
+  },
+  {
+    name: "NULLS NOT DISTINCT",
+    sql: "ALTER TABLE author DROP CONSTRAINT author_email_unique; ALTER TABLE author ADD CONSTRAINT author_email_unique UNIQUE NULLS NOT DISTINCT (email)",
+    finds: ["changed unique constraint author.author_email_unique"],
+    since: 15,
+  },
+  {
+    name: "a dropped primary key",
+    sql: "ALTER TABLE audit.cache DROP CONSTRAINT cache_pkey",
+    finds: ["missing primary key audit.cache.cache_pkey"],
+  },
+  {
+    name: "another primary key",
+    sql: "ALTER TABLE book_tag DROP CONSTRAINT book_tag_pkey; ALTER TABLE book_tag ADD PRIMARY KEY (tag, book_id)",
+    finds: ["changed primary key book_tag.book_tag_pkey"],
+  },
+  {
+    name: "a dropped exclusion constraint",
+    sql: "ALTER TABLE book DROP CONSTRAINT book_during_excl",
+    finds: ["missing exclusion constraint book.book_during_excl"],
+    safe: false,
+  },
+  // Indexes
+  { name: "a dropped index", sql: "DROP INDEX author_name_idx", finds: ["missing index author_name_idx"] },
+  { name: "an added index", sql: "CREATE INDEX more ON author (born)", finds: ["extra index more"] },
+  {
+    name: "another predicate",
+    sql: "DROP INDEX author_scored_idx; CREATE INDEX author_scored_idx ON author (score) INCLUDE (name) WHERE score > 20",
+    finds: ["changed index author_scored_idx"],
+  },
+  {
+    name: "another index expression",
+    sql: "DROP INDEX author_recent_idx; CREATE INDEX author_recent_idx ON author (created_at DESC NULLS LAST, upper(name), id)",
+    finds: ["changed index author_recent_idx"],
+  },
+  {
+    name: "another order of NULLs",
+    sql: "DROP INDEX author_recent_idx; CREATE INDEX author_recent_idx ON author (created_at DESC, lower(name), id)",
+    finds: ["changed index author_recent_idx"],
+  },
+  {
+    name: "another operator class",
+    sql: "DROP INDEX author_code_idx; CREATE INDEX author_code_idx ON author (code) WITH (fillfactor = 80)",
+    finds: ["changed index author_code_idx"],
+  },
+  {
+    name: "no INCLUDE",
+    sql: "DROP INDEX author_scored_idx; CREATE INDEX author_scored_idx ON author (score) WHERE score > 10",
+    finds: ["changed index author_scored_idx"],
+  },
+  {
+    name: "another access method of an index",
+    sql: "DROP INDEX author_name_idx; CREATE INDEX author_name_idx ON author USING hash (name)",
+    finds: ["changed index author_name_idx"],
+  },
+  {
+    name: "an index that became unique",
+    sql: "DROP INDEX author_name_idx; CREATE UNIQUE INDEX author_name_idx ON author (name)",
+    finds: ["changed index author_name_idx"],
+  },
+  {
+    name: "an index's fillfactor",
+    sql: "ALTER INDEX author_code_idx SET (fillfactor = 60)",
+    finds: ["changed index author_code_idx"],
+  },
+  {
+    name: "an INVALID index",
+    sql: "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'author_name_idx'::regclass",
+    finds: ["changed index author_name_idx"],
+    says: "index `author_name_idx` is INVALID",
+  },
+  {
+    name: "an index of odd names",
+    sql: `DROP INDEX "Odd ""Names"""."Ïndex ""x"""`,
+    finds: [`missing index "Odd ""Names"""."Ïndex ""x"""`],
+  },
+  {
+    name: "an index of a partitioned table",
+    sql: "DROP INDEX reading_sensor_idx",
+    finds: ["missing index reading_sensor_idx"],
+    safe: false,
+  },
+  {
+    name: "an index of a materialized view",
+    sql: "DROP INDEX author_count_idx",
+    finds: ["missing index author_count_idx"],
+  },
+  // Types
+  {
+    name: "an extra enum value",
+    sql: "ALTER TYPE mood ADD VALUE 'elated' AFTER 'happy'",
+    finds: ["changed enum mood"],
+    safe: false,
+    says: "has elated, which the migrations do not",
+  },
+  {
+    name: "a lacking enum value",
+    sql: "ALTER TYPE audit.level RENAME TO old; CREATE TYPE audit.level AS ENUM ('high'); DROP POLICY event_read ON audit.event; ALTER TABLE audit.event ALTER COLUMN level TYPE audit.level USING level::text::audit.level; DROP TYPE audit.old; CREATE POLICY event_read ON audit.event FOR SELECT USING (level::text = 'low')",
+    finds: ["changed enum audit.level", "changed policy audit.event.event_read"],
+  },
+  {
+    name: "enum values in another order",
+    sql: "CREATE TYPE other AS ENUM ('a', 'b'); UPDATE pg_enum SET enumsortorder = 10 WHERE enumlabel = 'sad'",
+    finds: ["changed enum mood", "extra enum other"],
+    safe: false,
+  },
+  {
+    name: "a renamed enum value",
+    sql: "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'",
+    finds: ["changed enum mood"],
+  },
+  {
+    name: "a dropped domain constraint",
+    sql: "ALTER DOMAIN positive DROP CONSTRAINT positive_check",
+    finds: ["missing check positive.positive_check"],
+  },
+  {
+    name: "a domain's default",
+    sql: "ALTER DOMAIN positive SET DEFAULT 2",
+    finds: ["changed domain positive"],
+  },
+  {
+    name: "a domain that lets NULL in",
+    sql: "ALTER DOMAIN short_text DROP NOT NULL",
+    finds: ["changed domain short_text"],
+  },
+  {
+    name: "a dropped attribute",
+    sql: "ALTER TYPE address DROP ATTRIBUTE zip",
+    finds: ["missing attribute address.zip"],
+  },
+  { name: "a dropped range type", sql: "DROP TYPE span", finds: ["missing range type span"] },
+  // Sequences
+  {
+    name: "another increment",
+    sql: "ALTER SEQUENCE ticket INCREMENT 10",
+    finds: ["changed sequence ticket"],
+  },
+  { name: "a dropped sequence", sql: "DROP SEQUENCE ticket", finds: ["missing sequence ticket"] },
+  { name: "an added sequence", sql: "CREATE SEQUENCE more", finds: ["extra sequence more"] },
+  {
+    name: "a sequence that nobody owns",
+    sql: "ALTER SEQUENCE book_id_seq OWNED BY NONE",
+    finds: ["changed sequence book_id_seq"],
+  },
+  // Views
+  {
+    name: "another view",
+    sql: "CREATE OR REPLACE VIEW author_names WITH (security_barrier = true) AS SELECT author.id, author.name FROM author WHERE author.score > 2",
+    finds: ["changed view author_names"],
+  },
+  {
+    name: "a view with another column",
+    sql: "CREATE OR REPLACE VIEW book_list AS SELECT b.id, b.title, a.name AS author, b.price FROM book b JOIN author a ON a.id = b.author_id",
+    finds: ["changed view book_list"],
+  },
+  {
+    name: "a view's options",
+    sql: "ALTER VIEW author_names RESET (security_barrier)",
+    finds: ["changed view author_names"],
+  },
+  { name: "a dropped view", sql: "DROP VIEW author_names", finds: ["missing view author_names"] },
+  {
+    name: "another materialized view",
+    sql: "DROP MATERIALIZED VIEW author_count; CREATE MATERIALIZED VIEW author_count AS SELECT a.mood, count(a.born) AS n FROM author a GROUP BY a.mood; CREATE UNIQUE INDEX author_count_idx ON author_count (mood)",
+    finds: ["changed materialized view author_count"],
+  },
+  {
+    name: "a dropped materialized view",
+    sql: "DROP MATERIALIZED VIEW author_count",
+    finds: ["missing materialized view author_count"],
+  },
+  // Routines and triggers
+  {
+    name: "another function body",
+    sql: "CREATE OR REPLACE FUNCTION add_one(value integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT value + 2'",
+    finds: ["changed function add_one(integer)"],
+  },
+  {
+    name: "another volatility",
+    sql: "ALTER FUNCTION add_one(integer) VOLATILE",
+    finds: ["changed function add_one(integer)"],
+  },
+  {
+    name: "an overloaded function",
+    sql: "CREATE FUNCTION add_one(value bigint) RETURNS bigint LANGUAGE sql AS 'SELECT value + 1'",
+    finds: ["extra function add_one(bigint)"],
+  },
+  { name: "a dropped procedure", sql: "DROP PROCEDURE forget", finds: ["missing procedure forget(bigint)"] },
+  {
+    name: "a dropped aggregate",
+    sql: "DROP AGGREGATE total(integer)",
+    finds: ["missing aggregate total(integer)"],
+  },
+  {
+    name: "a disabled trigger",
+    sql: "ALTER TABLE book DISABLE TRIGGER book_touch",
+    finds: ["changed trigger book.book_touch"],
+  },
+  {
+    name: "a dropped trigger",
+    sql: "DROP TRIGGER book_touch ON book",
+    finds: ["missing trigger book.book_touch"],
+  },
+  {
+    name: "a trigger on other events",
+    sql: "DROP TRIGGER book_touch ON book; CREATE TRIGGER book_touch BEFORE INSERT ON book FOR EACH ROW EXECUTE FUNCTION touch()",
+    finds: ["changed trigger book.book_touch"],
+  },
+  {
+    name: "a dropped rule",
+    sql: "DROP RULE book_quiet ON book_tag",
+    finds: ["missing rule book_tag.book_quiet"],
+  },
+  // Security
+  {
+    name: "row level security off",
+    sql: "ALTER TABLE audit.event DISABLE ROW LEVEL SECURITY",
+    finds: ["changed table audit.event"],
+    says: "has row level security disabled",
+  },
+  {
+    name: "row level security forced",
+    sql: "ALTER TABLE audit.event FORCE ROW LEVEL SECURITY",
+    finds: ["changed table audit.event"],
+  },
+  {
+    name: "another policy",
+    sql: "ALTER POLICY event_read ON audit.event USING (true)",
+    finds: ["changed policy audit.event.event_read"],
+  },
+  {
+    name: "an added policy",
+    sql: "CREATE POLICY event_write ON audit.event FOR INSERT WITH CHECK (note <> '')",
+    finds: ["extra policy audit.event.event_write"],
+  },
+  {
+    name: "a revoked grant",
+    sql: "REVOKE SELECT ON book FROM PUBLIC",
+    finds: ["missing privilege book"],
+    privileges: true,
+  },
+  {
+    name: "a grant on a column",
+    sql: "GRANT UPDATE (title) ON book TO PUBLIC",
+    finds: ["extra privilege book.title"],
+    privileges: true,
+  },
+  // Partitions, schemas, extensions, comments
+  { name: "a dropped partition", sql: "DROP TABLE reading_2025", finds: ["missing partition reading_2025"] },
+  {
+    name: "an added partition",
+    sql: "CREATE TABLE reading_2026 PARTITION OF reading FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+    finds: ["extra partition reading_2026"],
+    losesData: true,
+  },
+  {
+    name: "a detached partition",
+    sql: "ALTER TABLE reading DETACH PARTITION reading_2025",
+    finds: ["changed partition reading_2025"],
+    safe: false,
+  },
+  { name: "a dropped partitioned table", sql: "DROP TABLE reading", finds: ["missing table reading"] },
+  { name: "a dropped schema", sql: "DROP SCHEMA audit CASCADE", finds: ["missing schema audit"] },
+  {
+    name: "an added schema",
+    sql: "CREATE SCHEMA more CREATE TABLE t (id serial PRIMARY KEY)",
+    finds: ["extra schema more"],
+    losesData: true,
+  },
+  { name: "an added extension", sql: "CREATE EXTENSION hstore", finds: ["extra extension hstore"] },
+  { name: "a dropped comment", sql: "COMMENT ON TABLE author IS NULL", finds: ["missing comment author"] },
+  {
+    name: "another comment",
+    sql: "COMMENT ON COLUMN author.name IS 'it''s another'",
+    finds: ["changed comment author.name"],
+  },
+  {
+    name: "an added comment",
+    sql: "COMMENT ON INDEX author_name_idx IS 'why'",
+    finds: ["extra comment author_name_idx"],
+  },
+  {
+    name: "an added cast",
+    sql: "CREATE CAST (mood AS integer) WITH INOUT",
+    finds: ["extra other cast"],
+    hopeless: true,
+  },
+];

@@ -2,7 +2,7 @@ import type { LedgerName } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { identifier, literal } from "../database/sql-text.ts";
 import type { RunContext } from "./context.ts";
-import { type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
+import { explain, type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
 import type { Job } from "./job.ts";
 
 /** A table, or a column of a table that stays, that a rollback would drop. */
@@ -27,33 +27,43 @@ interface Attribute {
   readonly column: string;
 }
 
+/** A loss with the segment of its down file that drops it. */
+export interface PlacedLoss extends Loss {
+  readonly segment: number;
+}
+
 /**
  * What the down files would drop, and how many rows that is. Not guessed from their text: they are run in a transaction
- * that is rolled back, with the catalog read before and after each, so that whatever goes (also by CASCADE, or dropped
- * and made again under the same name) is seen.
+ * that is rolled back, with the catalog read before and after each segment, so that whatever goes (also by CASCADE, or
+ * dropped and made again under the same name) is seen.
  */
 export async function measureLosses(
   context: Pick<RunContext, "database" | "settings">,
   jobs: readonly Job[],
-): Promise<readonly Loss[]> {
+): Promise<readonly PlacedLoss[]> {
   const reading: Step = { sql: attributesSql(context.settings.ledger) };
-  const steps = [reading, ...jobs.flatMap((job) => [...trialSteps(job), reading])];
-  const rows = await runTransaction(context, steps, "rollback");
+  const trials = jobs.flatMap(trialsOf);
+  const steps = [reading, ...trials.flatMap((trial) => [...trial.steps, reading])];
+  const rows = await runTransaction(context, steps, { end: "rollback" });
   const states = rows.filter((_, index) => steps[index] === reading).map(parseAttributes);
   // Only what was there from the start can hold rows; what a down file makes and a later one drops is empty.
-  const initial = new Set(states[0]?.keys());
-  const losses = jobs.flatMap(({ migration: { tag } }, index) => {
+  const initial = states[0] ?? new Map<string, Attribute>();
+  const losses = trials.flatMap(({ tag, segment }, index) => {
     const [before, after] = [states[index], states[index + 1]];
-    return before && after ? goneBetween(before, after, initial).map((gone) => ({ tag, ...gone })) : [];
+    return before && after
+      ? goneBetween(before, after, initial).map((gone) => ({ tag, segment, ...gone }))
+      : [];
   });
   return countRows(context.database, losses);
 }
 
 /** What can be tried in a transaction. The rest (an index dropped CONCURRENTLY, a partition detached) takes no rows along. */
-function trialSteps({ script, segments, partial }: Job): readonly Step[] {
-  return segments
-    .slice(partial?.completed ?? 0)
-    .flatMap((segment) => (segment.transactional ? stepsOf(script, segment.statements) : []));
+function trialsOf({ migration: { tag }, script, segments, partial }: Job) {
+  return segments.flatMap((segment, index) =>
+    segment.transactional && index >= (partial?.completed ?? 0)
+      ? [{ tag, segment: index, steps: stepsOf(script, segment.statements) }]
+      : [],
+  );
 }
 
 /**
@@ -126,35 +136,43 @@ function parseAttributes(rows: Rows): Attributes {
 
 type Gone = Omit<Loss, "rows" | "tag">;
 
-function goneBetween(before: Attributes, after: Attributes, initial: ReadonlySet<string>): readonly Gone[] {
-  const gone = [...before]
-    .filter(([key]) => !after.has(key) && initial.has(key))
-    .map(([, attribute]) => attribute);
-  const tables = new Set(gone.filter(({ number }) => number === 0).map(({ relation }) => relation));
+/** What is gone, and what it was called before the first down file: that is where its rows are counted. */
+function goneBetween(
+  before: Attributes,
+  after: Attributes,
+  initial: Attributes,
+): readonly (Gone & { readonly now: Gone })[] {
+  const gone = [...before].filter(([key]) => !after.has(key) && initial.has(key));
+  const tables = new Set(gone.filter(([, { number }]) => number === 0).map(([, { relation }]) => relation));
   return (
     gone
-      .filter(({ number, relation }) => number === 0 || !tables.has(relation))
+      .filter(([, { number, relation }]) => number === 0 || !tables.has(relation))
       // The rows of a partition are counted with the table that it is part of, if that goes too.
-      .filter(({ parent }) => parent === undefined || !tables.has(parent))
-      .map(({ schema, table, number, column }) => ({
-        schema,
-        table,
-        column: number === 0 ? undefined : column,
-      }))
+      .filter(([, { parent }]) => parent === undefined || !tables.has(parent))
+      .map(([key, attribute]) => ({ ...goneOf(attribute), now: goneOf(initial.get(key) ?? attribute) }))
   );
+}
+
+function goneOf({ schema, table, number, column }: Attribute): Gone {
+  return { schema, table, column: number === 0 ? undefined : column };
 }
 
 async function countRows(
   database: Database,
-  gone: readonly (Gone & { readonly tag: string })[],
-): Promise<readonly Loss[]> {
-  return Promise.all(
-    gone.map(async (loss) => {
-      const sql = `select count(*)::text as rows from ${tableOf(loss)}${whereOf(loss)}`;
-      const [row] = await database.sql.unsafe<{ rows: string }[]>(sql);
-      return { ...loss, rows: Number(row?.rows) };
-    }),
-  );
+  gone: readonly (Gone & { readonly now: Gone; readonly tag: string; readonly segment: number })[],
+): Promise<readonly PlacedLoss[]> {
+  const { sql } = database;
+  const send = (text: string) =>
+    sql.unsafe(text).catch((cause: unknown) => {
+      throw explain({ sql: text }, cause, database);
+    });
+  // Rows that a policy hides from this role would not be counted, and yet be dropped: with this, asking for them fails.
+  const [, ...counts] = await Promise.all([
+    send("set row_security = off"),
+    ...gone.map(({ now }) => send(`select count(*)::text as rows from ${tableOf(now)}${whereOf(now)}`)),
+    send("reset row_security"),
+  ]);
+  return gone.map(({ now: _, ...loss }, index) => ({ ...loss, rows: Number(counts[index]?.[0]?.rows) }));
 }
 
 function tableOf({ schema, table }: Gone): string {
@@ -162,5 +180,5 @@ function tableOf({ schema, table }: Gone): string {
 }
 
 function whereOf({ column }: Gone): string {
-  return column === undefined ? "" : ` where ${identifier(column)} is not null`;
+  return column === undefined ? "" : ` where ${identifier(column)} is distinct from null`;
 }

@@ -27,7 +27,7 @@ export async function v1Check(settings: Settings, on: Listener = SILENT): Promis
   const folder = await readFolder(settings.migrations);
   const snapshots = await readdir(join(settings.migrations, "meta")).catch(() => []);
   const work = async (database: Database) => {
-    const { facts, ledger } = await inspect(database, settings.ledger);
+    const { facts, ledger } = await inspect(database, settings, on);
     const findings = findV1Findings(folder, snapshots, ledger, Date.now());
     return { database: facts.database, server: showServer(database, facts), findings };
   };
@@ -56,6 +56,7 @@ const HURTS_V1 = new Set([
   "missing-file",
   "unknown-applied",
   "duplicate-ledger-row",
+  "when-mismatch",
   "not-in-journal",
   "duplicate-number",
   "when-not-increasing",

@@ -1,0 +1,52 @@
+import type { Script } from "./read.ts";
+import type { Statement } from "./statements.ts";
+
+/** Words of which one stands in every statement that reaches beyond its database. */
+const SUSPICIOUS = /\b(role|user|group|system|database|tablespace|subscription|authorization)\b/i;
+
+/**
+ * A file without what reaches beyond its database (roles, ALTER SYSTEM, other databases, tablespaces, subscriptions): run
+ * on a scratch database, that would happen to the whole server, and a second time.
+ */
+export async function withoutClusterWide(script: Script): Promise<Script> {
+  if (!script.statements.some(({ sql }) => SUSPICIOUS.test(sql))) return script;
+  const { keepCommands } = await import("./parse.ts");
+  const statements: Statement[] = [];
+  for (const statement of script.statements) {
+    statements.push(...(await keepCommands(statement, (type, node) => !isClusterWide(type, node))));
+  }
+  return { ...script, statements };
+}
+
+/** Words of which one stands in every statement that names a role. */
+const NAMES_ROLES = /\b(role|user|group|policy|grant|revoke|owner|authorization|privileges)\b/i;
+
+/** Names of the roles that files make, or speak of. */
+export async function rolesIn(scripts: readonly Script[]): Promise<readonly string[]> {
+  const statements = scripts
+    .flatMap((script) => script.statements)
+    .filter(({ sql }) => NAMES_ROLES.test(sql));
+  if (statements.length === 0) return [];
+  const { roleNamesOf } = await import("./parse.ts");
+  return [...new Set((await Promise.all(statements.map(({ sql }) => roleNamesOf(sql)))).flat())].sort();
+}
+
+const CLUSTER_WIDE = new Set([
+  ...["CreateRoleStmt", "AlterRoleStmt", "AlterRoleSetStmt", "DropRoleStmt", "GrantRoleStmt"],
+  ...["CreatedbStmt", "AlterDatabaseStmt", "AlterDatabaseSetStmt", "DropdbStmt", "AlterSystemStmt"],
+  ...["CreateTableSpaceStmt", "AlterTableSpaceOptionsStmt", "DropTableSpaceStmt"],
+  ...["CreateSubscriptionStmt", "AlterSubscriptionStmt", "DropSubscriptionStmt"],
+]);
+
+const CLUSTER_WIDE_NAMES = new Set([
+  "OBJECT_ROLE",
+  "OBJECT_DATABASE",
+  "OBJECT_TABLESPACE",
+  "OBJECT_SUBSCRIPTION",
+]);
+
+function isClusterWide(type: string, node: Readonly<Record<string, unknown>>): boolean {
+  // ALTER … RENAME, COMMENT ON and GRANT on any of them.
+  const kind = node.renameType ?? node.objectType ?? node.objtype;
+  return CLUSTER_WIDE.has(type) || CLUSTER_WIDE_NAMES.has(String(kind));
+}

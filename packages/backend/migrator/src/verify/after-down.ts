@@ -1,0 +1,13 @@
+import type { Difference } from "../catalog/compare.ts";
+
+/** Differences after a down, in words that say so: what is expected is the schema before the up. */
+export function afterDown(differences: readonly Difference[]): readonly string[] {
+  return differences.map(({ text }) =>
+    text
+      .replace(/ is not in the migrations$/, " is left behind: it was not there before the up")
+      .replace(/ is missing$/, " is gone: it was there before the up")
+      .replaceAll("; the migrations say ", "; before the up: ")
+      .replaceAll("; the migrations give none", "; before the up: none")
+      .replaceAll("the migrations ", "what was before the up "),
+  );
+}

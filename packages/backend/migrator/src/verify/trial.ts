@@ -1,0 +1,72 @@
+import type { Catalog } from "../catalog/catalog.ts";
+import { type CompareOptions, compareCatalogs, type Difference } from "../catalog/compare.ts";
+import { MigratorError, messageOf } from "../errors.ts";
+import type { DownScript, Migration } from "../folder/read.ts";
+import { notReplayed } from "./replayable.ts";
+import type { Workbench } from "./workbench.ts";
+
+/** @throws MigratorError `cannot-check` */
+export async function applied(bench: Workbench, migrations: readonly Migration[]): Promise<void> {
+  await bench.up(...migrations).catch((cause: unknown) => {
+    throw notReplayed(cause);
+  });
+}
+
+/** What became of a down. */
+export interface Trial {
+  /** Whether the schema was as before the up; the migration is then applied again. Undefined where that is not known. */
+  readonly undone: boolean | undefined;
+  readonly reason: string | null;
+  readonly differences: readonly Difference[];
+}
+
+/** Grants too: they were made by the same role on the same server, so that they can be told. */
+export const COUNTING: CompareOptions = { privileges: true };
+
+/** A state of a database, to be compared with. */
+export interface Mark {
+  readonly print: string;
+  /** Undefined where it was not read, since it is hardly ever needed. */
+  readonly catalog: Catalog | undefined;
+}
+
+/** Undoes the migration that was applied last, compares, and applies it again. */
+export async function tryDown(
+  bench: Workbench,
+  migration: Migration,
+  down: DownScript,
+  before: Mark,
+  look: () => Promise<void> = async () => {},
+): Promise<Trial> {
+  const failed = (reason: string): Trial => ({ undone: false, reason, differences: [] });
+  const error = await failureOf(bench.down(migration, down));
+  if (error) return failed(`the down failed: ${error}`);
+  const same = (await bench.fingerprint()) === before.print;
+  if (!same && before.catalog === undefined) return { undone: undefined, reason: null, differences: [] };
+  const differences =
+    same || before.catalog === undefined
+      ? []
+      : await compareCatalogs(before.catalog, await bench.catalog(), COUNTING);
+  if (differences.length > 0) return { undone: false, reason: null, differences };
+  await look();
+  const again = await failureOf(bench.up(migration));
+  if (again) return failed(`the up failed the second time, so the down left something behind: ${again}`);
+  return { undone: true, reason: null, differences };
+}
+
+/** What a migration failed with, in one line. @throws what does not come from the migration */
+async function failureOf(work: Promise<void>): Promise<string | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof MigratorError) || !OF_THE_FILE.has(error.code)) throw error;
+    return [messageOf(error), ...error.details.slice(0, 1)].join(": ");
+  }
+}
+
+const OF_THE_FILE: ReadonlySet<string> = new Set([
+  "statement-failed",
+  "permission-denied",
+  "forbidden-statement",
+]);

@@ -1,22 +1,23 @@
 import type { Settings } from "../config.ts";
-import { type Database, withDatabase } from "../database/connect.ts";
-import { type Inspection, inspect, showServer } from "../database/inspect.ts";
+import type { Database } from "../database/connect.ts";
+import { type Inspection, showServer } from "../database/inspect.ts";
 import { insertRowSql } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
 import { literal } from "../database/sql-text.ts";
 import { MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
-import { type Migration, type MigrationFolder, readFolder } from "../folder/read.ts";
-import { planMigrations } from "../plan.ts";
+import { indexOfTag, type Migration, type MigrationFolder } from "../folder/read.ts";
+import { type Surveyor, withProject } from "../survey.ts";
 import { openBooks } from "./bookkeeping.ts";
 import { NEVER } from "./context.ts";
-import { runTransaction } from "./execute.ts";
-import { indexOfTag } from "./migrate.ts";
 import { assertNoErrors, assertWritable } from "./preconditions.ts";
+import { writeBooks } from "./write-books.ts";
 
 export interface BaselineOptions {
   /** Last migration that the database has; all of them unless said. */
   readonly to?: string | undefined;
+  /** Throws unless the database is what these migrations make; nothing has been written when it is asked. */
+  readonly assertMade: (database: Database, migrations: readonly Migration[]) => Promise<void>;
 }
 
 export interface BaselineResult {
@@ -32,34 +33,32 @@ export interface BaselineResult {
  */
 export async function baseline(
   settings: Settings,
-  options: BaselineOptions = {},
+  options: BaselineOptions,
   on: Listener = SILENT,
   signal: AbortSignal = NEVER,
 ): Promise<BaselineResult> {
-  const folder = await readFolder(settings.migrations);
-  const chosen = upTo(folder, options.to);
-  const work = async (database: Database) =>
+  const work = async (database: Database, survey: Surveyor) =>
     withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
-      const inspection = await inspect(database, settings.ledger);
-      assertNoErrors(planMigrations(folder, inspection.ledger, { now: Date.now() }).problems);
+      const { folder, inspection, plan } = await survey();
+      const chosen = upTo(folder, options.to);
+      assertNoErrors(plan.problems, on);
       assertFresh(inspection, settings);
       assertWritable(database, inspection.facts, settings.ledger);
       await assertHasTables(database, settings);
+      await options.assertMade(database, chosen);
       const rows = chosen.map(({ up, when }) => ({
         sql: insertRowSql(settings.ledger, up?.hash ?? "", when),
       }));
-      await runTransaction({ database, settings }, [
-        ...openBooks(inspection.facts, settings.ledger, on).setUp,
-        ...rows,
-      ]);
       const { facts } = inspection;
+      const { setUp } = openBooks(facts, settings.ledger, on);
+      await writeBooks({ database, settings, on, signal }, facts, [...setUp, ...rows]);
       return {
         database: facts.database,
         server: showServer(database, facts),
         recorded: chosen.map(({ tag }) => tag),
       };
     });
-  return withDatabase(settings.connection, work, on);
+  return withProject(settings, work, on);
 }
 
 function upTo(folder: MigrationFolder, tag: string | undefined): readonly Migration[] {

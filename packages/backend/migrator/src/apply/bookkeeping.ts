@@ -38,24 +38,22 @@ export function openBooks(facts: ServerFacts, ledger: LedgerName, on: Listener):
   return { setUp, keepsHistory };
 }
 
-/** Before our own steps: a role or a short timeout that the file has set is not meant for them. */
-export const OWN_TERMS: readonly Step[] = [
-  { sql: "set local statement_timeout = 0" },
-  { sql: "reset session authorization; reset role" },
-];
-
-/** The last steps of a migration's transaction: the ledger's change, the run log's row, and the time it all took. */
-export function closingSteps(
-  books: Books,
-  ledger: LedgerName,
-  ledgerSql: string,
-  run: RunRecord,
-): readonly Step[] {
-  const history = books.keepsHistory ? [{ sql: insertDoneSql(ledger, run) }] : [];
-  return [...OWN_TERMS, { sql: ledgerSql }, ...history, { sql: `select ${ELAPSED_MS} as "durationMs"` }];
+/** Our own statements as one step. A role or a short timeout that the file has set is not meant for them. */
+export function ownStep(...statements: readonly string[]): Step {
+  return {
+    sql: ["set local statement_timeout = 0; reset session authorization; reset role", ...statements].join(
+      "; ",
+    ),
+  };
 }
 
-/** The time that the last closing step measured, in ms. */
+/** The last step of a migration's transaction: the ledger's change, the run log's row, and the time it all took. */
+export function closingStep(books: Books, ledger: LedgerName, ledgerSql: string, run: RunRecord): Step {
+  const history = books.keepsHistory ? [insertDoneSql(ledger, run)] : [];
+  return ownStep(ledgerSql, ...history, `select ${ELAPSED_MS} as "durationMs"`);
+}
+
+/** The time that the last step measured, in ms. */
 export function durationOf(rows: readonly Rows[]): number {
   return Math.round(Number(rows.at(-1)?.[0]?.durationMs) * 10) / 10;
 }

@@ -1,9 +1,9 @@
 import type { Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError, serverWords } from "../database/failures.ts";
-import { LOCK_LOST, lockKey, proveLockSql } from "../database/lock.ts";
+import { holdsLockSql, lockKey } from "../database/lock.ts";
 import { literal } from "../database/sql-text.ts";
-import { EXIT, MigratorError } from "../errors.ts";
+import { EXIT, MigratorError, messageOf } from "../errors.ts";
 import type { Script } from "../folder/read.ts";
 import { lineOf, type NumberedStatement } from "../folder/statements.ts";
 import type { RunContext } from "./context.ts";
@@ -12,7 +12,13 @@ import type { RunContext } from "./context.ts";
 export interface Step {
   readonly sql: string;
   /** Where it stands in which file; undefined for our own statements. */
-  readonly source?: { readonly script: Script; readonly statement: NumberedStatement } | undefined;
+  readonly source?: Source | undefined;
+}
+
+interface Source {
+  readonly script: Script;
+  /** Undefined for the commit of what the file did, which deferred constraints can stop. */
+  readonly statement?: NumberedStatement;
 }
 
 export type Rows = readonly Readonly<Record<string, unknown>>[];
@@ -20,6 +26,28 @@ export type Rows = readonly Readonly<Record<string, unknown>>[];
 /** Statements of a file as steps. */
 export function stepsOf(script: Script, statements: readonly NumberedStatement[]): readonly Step[] {
   return statements.map((statement) => ({ sql: statement.sql, source: { script, statement } }));
+}
+
+export interface TransactionOptions {
+  readonly end?: "commit" | "rollback";
+  /** SQL condition without which the transaction fails at its start. */
+  readonly onlyIf?: string | undefined;
+  /** Called when the server has begun it, before any of its NOTICEs. */
+  readonly onBegin?: () => void;
+  /** Work in the middle, for which the transaction is not sent as a whole. */
+  readonly pause?: Pause | undefined;
+}
+
+/** Something of ours that a transaction waits for, between two of its steps. */
+export interface Pause {
+  /** How many steps come before it. */
+  readonly after: number;
+  /** Where it fails, the transaction is rolled back. */
+  work(): Promise<void>;
+  /** Called when the transaction has failed, before or after the work, and is rolled back unless the connection is lost. */
+  onFailed(error: unknown): Promise<void>;
+  /** Called when it is committed. */
+  onDone(): void;
 }
 
 /**
@@ -32,51 +60,99 @@ export function stepsOf(script: Script, statements: readonly NumberedStatement[]
 export async function runTransaction(
   { database, settings }: Pick<RunContext, "database" | "settings">,
   steps: readonly Step[],
-  end: "commit" | "rollback" = "commit",
+  { end = "commit", onlyIf, onBegin = () => {}, pause }: TransactionOptions = {},
 ): Promise<readonly Rows[]> {
-  const start = opening(settings, database);
-  const all: readonly Step[] = [...start, ...steps, { sql: end }];
-  const results = await Promise.allSettled(all.map((step) => database.sql.unsafe(step.sql)));
+  const reset: Step = { sql: freshSession(database) };
+  const begin: Step = { sql: beginSql(settings, onlyIf) };
+  const script = steps.find(({ source }) => source)?.source?.script;
+  const last: Step = { sql: end, source: script && { script } };
+  const run = (step: Step): Promise<Rows> => {
+    if (step === begin) return database.sql.signal(step.sql, onBegin).then(() => []);
+    return database.sql.unsafe<Rows[number][]>(step.sql);
+  };
+  const runAll = (some: readonly Step[]) => settle(database, some, some.map(run));
+  if (pause === undefined) return (await runAll([reset, begin, ...steps, last])).slice(2, -1);
+  try {
+    const before = await runAll([reset, begin, ...steps.slice(0, pause.after)]);
+    await pause.work();
+    const after = await runAll([...steps.slice(pause.after), last]);
+    pause.onDone();
+    return [...before.slice(2), ...after.slice(0, -1)];
+  } catch (error) {
+    await database.sql.unsafe("rollback").catch(() => undefined);
+    await pause.onFailed(error);
+    throw error;
+  }
+}
+
+/** Waits for all; the first that failed is the culprit. */
+async function settle(
+  database: Database,
+  steps: readonly Step[],
+  sent: readonly Promise<Rows>[],
+): Promise<readonly Rows[]> {
+  const results = await Promise.allSettled(sent);
   const failed = results.findIndex((result) => result.status === "rejected");
-  if (failed >= 0) throw explain(all[failed], (results[failed] as PromiseRejectedResult).reason, database);
-  return results.slice(start.length, -1).map((result) => (result as PromiseFulfilledResult<Rows>).value);
+  const step = steps[failed];
+  if (step) throw explain(step, (results[failed] as PromiseRejectedResult).reason, database);
+  return results.map((result) => (result as PromiseFulfilledResult<Rows>).value);
 }
 
 /**
  * What an earlier file left in the session (a dump's empty search_path, another role, read-only transactions) must not
- * change what this one means: it is taken back before the transaction begins.
+ * change what this one means. Before the transaction, which would take it back when it fails.
  */
-function opening({ limits, ledger }: Settings, { applicationName }: Database): readonly Step[] {
-  const timeouts = `set local lock_timeout = ${limits.lockTimeoutMs}; set local statement_timeout = ${limits.statementTimeoutMs}`;
+function freshSession({ applicationName }: Database): string {
+  // A pooler sets the name by a command, so that it is gone after the reset.
+  return `reset session authorization; reset role; reset all; set application_name = ${literal(applicationName)}`;
+}
+
+function beginSql({ limits, ledger }: Settings, onlyIf = "true"): string {
   return [
-    { sql: "reset session authorization; reset role; reset all" },
-    // A pooler sets the name by a command, so that it is gone now.
-    { sql: `set application_name = ${literal(applicationName)}` },
-    { sql: "begin" },
-    { sql: timeouts },
-    { sql: proveLockSql(lockKey(ledger)) },
-  ];
+    "begin",
+    `set local lock_timeout = ${limits.lockTimeoutMs}`,
+    `set local statement_timeout = ${limits.statementTimeoutMs}`,
+    `select case when not (${holdsLockSql(lockKey(ledger))}) then ${failSql(LOCK_LOST)}
+      when not (${onlyIf}) then ${failSql("what comes before it has failed")} else 1 end`,
+  ].join("; ");
+}
+
+const LOCK_LOST = "this connection does not hold the migration lock";
+
+/** An expression that fails: plain SQL has no RAISE, and PL/pgSQL would be compiled anew for every migration. */
+function failSql(message: string): string {
+  // Not a constant, which would fail while the query is planned.
+  return `(${literal(`${message}, backend `)} || pg_backend_pid())::int`;
+}
+
+function isLockLost(cause: unknown): boolean {
+  return codeOf(cause) === "22P02" && messageOf(cause).includes(LOCK_LOST);
 }
 
 /** What a failed step means. */
-export function explain(step: Step | undefined, cause: unknown, database: Database): MigratorError {
-  if (codeOf(cause) === LOCK_LOST) return lockLost(cause);
+export function explain(step: Step, cause: unknown, database: Database): MigratorError {
+  if (isLockLost(cause)) return lockLost(cause);
   if (!isServerError(cause)) return connectionLost(step, cause);
   const { host, port } = database.address;
   return new MigratorError({
     code: "statement-failed",
-    message: step?.source ? `${placeOf(step.source, cause)} failed` : `bookkeeping at ${host}:${port} failed`,
-    details: [...serverWords(cause), ...(step ? ["", ...excerpt(step.sql, cause)] : [])],
+    message: step.source ? `${placeOf(step.source, cause)} failed` : `bookkeeping at ${host}:${port} failed`,
+    details: [...serverWords(cause), ...(isCommit(step) ? [] : ["", ...excerpt(step.sql, cause)])],
     exitCode: EXIT.found,
     cause,
   });
 }
 
-/** `0007_x.sql, statement 3 of 9, line 24` */
-function placeOf(source: NonNullable<Step["source"]>, cause: unknown): string {
+/** `0007_x.sql, statement 3 of 9, line 24` or `0007_x.sql, at its commit,` */
+function placeOf({ script, statement }: Source, cause: unknown): string {
+  if (statement === undefined) return `${script.fileName}, at its commit,`;
   const position = isServerError(cause) ? Number(cause.position) || undefined : undefined;
-  const total = source.script.statements.length;
-  return `${source.script.fileName}, statement ${source.statement.number} of ${total}, line ${lineOf(source.statement, position)}`;
+  const total = script.statements.length;
+  return `${script.fileName}, statement ${statement.number} of ${total}, line ${lineOf(statement, position)}`;
+}
+
+function isCommit({ source }: Step): boolean {
+  return source !== undefined && source.statement === undefined;
 }
 
 const EXCERPT_LINES = 5;
@@ -109,10 +185,10 @@ function lockLost(cause: unknown): MigratorError {
   });
 }
 
-function connectionLost(step: Step | undefined, cause: unknown): MigratorError {
+function connectionLost(step: Step, cause: unknown): MigratorError {
   return new MigratorError({
     code: "connection-lost",
-    message: `the connection was lost${step?.source ? ` while ${step.source.script.fileName} ran` : ""}`,
+    message: `the connection was lost${step.source ? ` while ${step.source.script.fileName} ran` : ""}`,
     details: serverWords(cause),
     fix: "run `migrator status` to see where the database stands, then run again: what was applied is not run twice",
     exitCode: EXIT.found,

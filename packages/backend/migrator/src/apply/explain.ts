@@ -4,6 +4,7 @@ import type { Database } from "../database/connect.ts";
 import { codeOf } from "../database/failures.ts";
 import { readLedger } from "../database/inspect.ts";
 import { lockKey, tryLock } from "../database/lock.ts";
+import { showTable } from "../database/reading.ts";
 import type { Direction } from "../database/run-log.ts";
 import type { Session } from "../database/session.ts";
 import { identifier } from "../database/sql-text.ts";
@@ -15,17 +16,21 @@ import { GOT_ROWS } from "./losses.ts";
 /** SQLSTATEs of "there is already one of this name": schema, table or index, column, function, type or constraint. */
 const ALREADY_THERE = new Set(["42P06", "42P07", "42701", "42723", "42710"]);
 
-/** Completes a failure with what stands in the database now and what to do. @param done tags done before it in this run */
+/**
+ * Completes a failure with what stands in the database now and what to do.
+ * @param jobs the one that failed and those that had been sent behind it
+ * @param done tags done before it in this run
+ */
 export async function explainFailure(
   error: unknown,
   context: RunContext,
-  job: Job,
+  jobs: readonly [Job, ...(readonly Job[])],
   done: readonly string[],
 ): Promise<unknown> {
   if (!(error instanceof MigratorError)) return error;
   const { code, message, details, exitCode, cause } = error;
   const better = await betterOf(error, context);
-  const state = `${showDone(done, job.direction)}; ${error.state ?? (await fateOf(error, context, job))}`;
+  const state = `${showDone(done, jobs[0].direction)}; ${error.state ?? (await fateOf(error, context, jobs))}`;
   return new MigratorError({
     code,
     message,
@@ -38,14 +43,36 @@ export async function explainFailure(
   });
 }
 
+/** The same for a change of ledger and run log alone, which is made as a whole or not at all. */
+export async function explainWrite(error: unknown, context: RunContext): Promise<unknown> {
+  if (!(error instanceof MigratorError)) return error;
+  const { code, message, details, exitCode, cause } = error;
+  const ledger = showTable(context.settings.ledger);
+  return new MigratorError({
+    code,
+    message: code === "statement-failed" ? `the ledger ${ledger} could not be changed` : message,
+    details,
+    exitCode,
+    cause,
+    fix: error.fix ?? "mend what PostgreSQL says, then run again",
+    ...(await betterOf(error, context)),
+    state: code === "connection-lost" ? `whether ${ledger} was changed is not known` : "nothing was changed",
+  });
+}
+
 function showDone(done: readonly string[], direction: Direction): string {
   const verb = direction === "up" ? "applied" : "rolled back";
   if (done.length === 0) return `nothing was ${verb}`;
   return `${done.join(", ")} ${done.length === 1 ? "was" : "were"} ${verb}`;
 }
 
-async function fateOf(error: MigratorError, context: RunContext, job: Job): Promise<string> {
-  if (error.code === "connection-lost") return fateAfterLoss(context, job);
+async function fateOf(
+  error: MigratorError,
+  context: RunContext,
+  jobs: readonly [Job, ...(readonly Job[])],
+): Promise<string> {
+  if (error.code === "connection-lost") return fateAfterLoss(context, jobs);
+  const [job] = jobs;
   return `${job.migration.tag} was ${job.direction === "up" ? "undone whole and is still pending" : "left applied, whole"}`;
 }
 
@@ -54,18 +81,23 @@ const MEND = "mend the file, then run again: it starts with this migration";
 /** The same failure in the words of its cause, where that is known. */
 async function betterOf(error: MigratorError, { database, settings }: RunContext) {
   const sqlState = codeOf(error.cause) ?? "";
+  if (error.code === "lock-lost") return { details: [...error.details, GIVEN_UP] };
   if (sqlState === GOT_ROWS) return gotRows(error);
   if (sqlState === "42501") return permissionDenied(error, database);
   if (ALREADY_THERE.has(sqlState)) return { fix: alreadyThere(settings) };
   if (sqlState === "25006")
     return { code: "read-only", fix: "connect to a server, and with a role, that may write" };
-  if (sqlState === "25001") {
-    return {
-      fix: "this statement cannot run in a transaction, and every migration runs in one: write it without CONCURRENTLY",
-    };
-  }
+  if (sqlState === "25001") return { fix: NOT_IN_TRANSACTION };
+  if (sqlState === "57014" && messageOf(error.cause).includes("statement timeout"))
+    return { fix: "give it longer (--statement-timeout), or do it in smaller steps, then run again" };
   return {};
 }
+
+const NOT_IN_TRANSACTION =
+  "PostgreSQL does not run this inside a transaction, or not after other statements of it, and here it is inside the migration's: write it in a form that may (an index without CONCURRENTLY, say), or take it out of the file and run it by hand";
+
+const GIVEN_UP =
+  "or a migration before this one gave it up with pg_advisory_unlock_all(): take that out of its file";
 
 function alreadyThere(settings: Settings): string {
   const runbook = settings.runbookFile === undefined ? "" : ` (see "Clean state" in ${settings.runbookFile})`;
@@ -114,21 +146,30 @@ const LOST_SESSION_MS = 5_000;
  */
 async function fateAfterLoss(
   { database, settings }: RunContext,
-  { migration, hash, direction }: Job,
+  jobs: readonly [Job, ...(readonly Job[])],
 ): Promise<string> {
-  const { tag } = migration;
-  const unknown = `whether ${tag} was ${direction === "up" ? "applied" : "rolled back"} is not known`;
+  const isUp = jobs[0].direction === "up";
+  const unknown = `whether ${wereOf(jobs)} ${isUp ? "applied" : "rolled back"} is not known`;
   const side = database.openSide();
   try {
     if (!(await canHaveLock(side, settings.ledger))) return `${unknown}: its session may still be at work`;
-    const stands = (await readLedger(side, settings.ledger)).some((row) => row.hash === hash);
-    if (direction === "up") return stands ? `${tag} was committed before that` : `${tag} was undone whole`;
-    return stands ? `${tag} was left applied, whole` : `${tag} was rolled back before that`;
+    const hashes = new Set((await readLedger(side, settings)).map((row) => row.hash));
+    const done = jobs.filter(({ hash }) => hashes.has(hash) === isUp);
+    const next = jobs[done.length];
+    return [
+      ...(done.length > 0 ? [`${wereOf(done)} ${isUp ? "committed" : "rolled back"} before that`] : []),
+      ...(next ? [`${next.migration.tag} was ${isUp ? "undone whole" : "left applied, whole"}`] : []),
+    ].join("; ");
   } catch {
     return unknown;
   } finally {
     await side.end({ timeout: 1 });
   }
+}
+
+/** `0006_a was` or `0006_a, 0007_b were` */
+function wereOf(jobs: readonly Job[]): string {
+  return `${jobs.map(({ migration }) => migration.tag).join(", ")} ${jobs.length === 1 ? "was" : "were"}`;
 }
 
 async function canHaveLock(side: Session, ledger: LedgerName): Promise<boolean> {

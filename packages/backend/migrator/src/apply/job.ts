@@ -1,7 +1,7 @@
 import type { Direction, PartialRun, RunRecord } from "../database/run-log.ts";
 import type { Migration, Script } from "../folder/read.ts";
 import type { Segment } from "../folder/segments.ts";
-import type { Step } from "./execute.ts";
+import type { Pause, Step } from "./execute.ts";
 
 /** One migration to run in one direction. */
 export interface Job {
@@ -14,14 +14,31 @@ export interface Job {
   readonly hash: string;
   /** What makes the ledger say so: inserts or deletes the row. */
   readonly ledgerSql: string;
+  /** A condition that is true once it does. */
+  readonly doneSql: string;
   /** Steps before those of each transaction of the file, which may stop it. */
   readonly guards: readonly Step[];
   /** An earlier run of the same file, cut between two segments, which this one takes up. */
   readonly partial: PartialRun | undefined;
+  /**
+   * Saves what a segment is about to drop: in the same transaction, after its first steps. Undefined where nothing is lost.
+   * A job that has this is never sent ahead, nor is anything behind it until it is done.
+   */
+  readonly save?: ((segment: number, after: number) => Pause | undefined) | undefined;
+  /** What the run log shall say of it beside its outcome. */
+  readonly note?: string | undefined;
 }
 
 /** What the run log keeps of a job. */
-export function recordOf({ migration, hash, script, direction }: Job, retries: number): RunRecord {
+export function recordOf({ migration, hash, script, direction, note }: Job, retries: number): RunRecord {
   const { tag } = migration;
-  return { tag, hash, scriptHash: script.hash, direction, statements: script.statements.length, retries };
+  return {
+    tag,
+    hash,
+    scriptHash: script.hash,
+    direction,
+    statements: script.statements.length,
+    retries,
+    note,
+  };
 }

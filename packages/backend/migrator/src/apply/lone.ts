@@ -3,9 +3,9 @@ import { codeOf, isServerError } from "../database/failures.ts";
 import {
   detachState,
   dropIndexConcurrently,
-  findTableOfIndex,
   qualified,
   readIndexes,
+  readReindexLeftovers,
   relationExists,
   type TableIndex,
 } from "../database/indexes.ts";
@@ -14,7 +14,7 @@ import type { LoneKind } from "../folder/parse.ts";
 import type { Script } from "../folder/read.ts";
 import type { LoneStatement } from "../folder/segments.ts";
 import type { RunContext } from "./context.ts";
-import { explain, type Step } from "./execute.ts";
+import { explain, type Step, stepsOf } from "./execute.ts";
 
 /** A statement to run outside a transaction, with what is known of an earlier try. */
 export interface LoneRun {
@@ -28,13 +28,9 @@ export interface LoneRun {
 
 /** Runs a lone statement once, after clearing away what a cut try left; not at all where that try had finished it. */
 export async function runLone(context: RunContext, run: LoneRun): Promise<void> {
-  const { database, settings } = context;
+  const { database } = context;
   const { kind, statement } = run.segment;
-  // Session-wide: there is no transaction to be local to. The next transaction's "reset all" ends it.
-  const { concurrentLockTimeoutMs, statementTimeoutMs } = settings.limits;
-  await database.sql.unsafe(
-    `set lock_timeout = ${concurrentLockTimeoutMs}; set statement_timeout = ${statementTimeoutMs}`,
-  );
+  await enterSession(context, run);
   if (run.mayHaveRun && (await hasRun(database, kind, run.before))) return;
   const step: Step = { sql: await textToRun(database, run), source: { script: run.script, statement } };
   try {
@@ -51,11 +47,40 @@ export async function runLone(context: RunContext, run: LoneRun): Promise<void> 
   await assertBuilt(database, kind, run.script);
 }
 
+/** Session-wide, as there is no transaction to be local to: the next one's "reset all" ends it. */
+async function enterSession(
+  { database, settings }: RunContext,
+  { script, segment }: Pick<LoneRun, "script" | "segment">,
+): Promise<void> {
+  const { lockTimeoutMs, concurrentLockTimeoutMs, statementTimeoutMs } = settings.limits;
+  const patienceMs = blocksNobody(segment.kind) ? concurrentLockTimeoutMs : lockTimeoutMs;
+  const limits = {
+    // One process builds an index: with PostgreSQL's two helpers it would take the processors from those for whose sake it
+    // is built CONCURRENTLY.
+    sql: `set lock_timeout = ${patienceMs}; set statement_timeout = ${statementTimeoutMs}; set max_parallel_maintenance_workers = 0`,
+  };
+  for (const step of [limits, ...stepsOf(script, segment.settings)]) {
+    await database.sql.unsafe(step.sql).catch((cause: unknown) => {
+      throw explain(step, cause, database);
+    });
+  }
+}
+
+/** What waits for its lock without stopping others may wait for long; VACUUM FULL and the like would stop everybody. */
+function blocksNobody({ type }: LoneKind): boolean {
+  return type !== "other";
+}
+
 /** Indexes of the table that an index is built on; empty for other statements. */
-export async function readTableIndexes(database: Database, kind: LoneKind): Promise<readonly number[]> {
-  return kind.type === "create-index"
-    ? (await readIndexes(database, tableOf(kind))).map(({ oid }) => oid)
-    : [];
+export async function readTableIndexes(
+  context: RunContext,
+  run: Pick<LoneRun, "script" | "segment">,
+): Promise<readonly number[]> {
+  const { kind } = run.segment;
+  if (kind.type !== "create-index") return [];
+  // Which table a name means may depend on what the file has set.
+  await enterSession(context, run);
+  return (await readIndexes(context.database, tableOf(kind))).map(({ oid }) => oid);
 }
 
 /** What a second CREATE or DROP DATABASE answers after the first succeeded unnoticed. */
@@ -98,11 +123,8 @@ async function leftovers(
       (index) => !index.valid && (index.name === kind.index || (mayHaveRun && isNew(index, kind, before))),
     );
   }
-  if (kind.type !== "reindex" || kind.target === undefined || !mayHaveRun) return [];
-  const table = kind.target.isIndex ? await findTableOfIndex(database, kind.target.name) : kind.target.name;
-  const indexes = table === undefined ? [] : await readIndexes(database, table);
-  // REINDEX CONCURRENTLY builds beside the old index, under its name with this suffix.
-  return indexes.filter((index) => !index.valid && /_ccnew\d*$/.test(index.name));
+  if (kind.type !== "reindex-concurrently" || !mayHaveRun) return [];
+  return readReindexLeftovers(database, kind.target);
 }
 
 function isNew(

@@ -1,28 +1,21 @@
 import type { LedgerName, Settings } from "../config.ts";
-import { type Database, withDatabase } from "../database/connect.ts";
-import { type Inspection, inspect, showServer } from "../database/inspect.ts";
-import { insertRowSql } from "../database/ledger.ts";
+import type { Database } from "../database/connect.ts";
+import { showServer } from "../database/inspect.ts";
+import { hasRowSql, insertRowSql } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
 import type { PartialRun } from "../database/run-log.ts";
-import { MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
-import { type Migration, type MigrationFolder, readFolder, type Script } from "../folder/read.ts";
-import { isSchemaAhead } from "../folder/schema-ahead.ts";
+import type { Migration, Script } from "../folder/read.ts";
 import { segmentsOf } from "../folder/segments.ts";
-import { type Plan, planMigrations } from "../plan.ts";
 import type { Problem } from "../problem.ts";
+import { type Survey, type SurveyOptions, type Surveyor, withProject } from "../survey.ts";
 import { openBooks } from "./bookkeeping.ts";
 import { NEVER, withRunContext } from "./context.ts";
 import type { Job } from "./job.ts";
 import { assertNoErrors, assertWritable } from "./preconditions.ts";
 import { type Ran, runJobs } from "./run.ts";
 
-export interface MigrateOptions {
-  /** Last migration to apply; all of them unless said. */
-  readonly to?: string | undefined;
-  /** Also runs migrations whose place is before an applied one. */
-  readonly allowOutOfOrder?: boolean | undefined;
-}
+export type MigrateOptions = SurveyOptions;
 
 export interface MigrateResult {
   readonly database: string;
@@ -44,79 +37,40 @@ export async function migrate(
   on: Listener = SILENT,
   signal: AbortSignal = NEVER,
 ): Promise<MigrateResult> {
-  const folder = await readFolder(settings.migrations);
-  const schemaAhead = settings.strict && (await isSchemaAhead(settings));
-  const work = async (database: Database) => {
-    const before = await inspect(database, settings.ledger);
-    const glance = choose(settings, folder, before, { ...options, schemaAhead });
+  const work = async (database: Database, survey: Surveyor) => {
+    const glance = await survey(options);
+    assertNoErrors(glance.plan.problems, on);
     if (glance.run.length === 0) {
       on({ type: "problems", problems: glance.plan.problems });
-      return resultOf(database, before, glance, []);
+      return resultOf(database, glance, []);
     }
-    assertWritable(database, before.facts, settings.ledger);
+    assertWritable(database, glance.inspection.facts, settings.ledger);
     return withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
       // Another runner may have worked while this one waited: what counts is the ledger as it is under the lock.
-      const now = await inspect(database, settings.ledger);
-      const chosen = choose(settings, folder, now, { ...options, schemaAhead });
-      on({ type: "problems", problems: chosen.plan.problems });
-      if (chosen.run.length === 0) return resultOf(database, now, chosen, []);
-      on({ type: "planned", tags: chosen.run.map((migration) => migration.tag), direction: "up" });
+      const now = await survey(options);
+      const { plan, run, inspection } = now;
+      assertNoErrors(plan.problems, on);
+      on({ type: "problems", problems: plan.problems });
+      if (run.length === 0) return resultOf(database, now, []);
+      on({ type: "planned", tags: run.map((migration) => migration.tag), direction: "up" });
       const jobs = await Promise.all(
-        chosen.run.map((migration) => jobOf(migration, settings.ledger, now.partials)),
+        run.map((migration) => jobOf(migration, settings.ledger, plan.cut.get(migration))),
       );
-      const books = openBooks(now.facts, settings.ledger, on);
-      const applied = await withRunContext({ database, settings, on, signal }, now.facts, (context) =>
+      const books = openBooks(inspection.facts, settings.ledger, on);
+      const applied = await withRunContext({ database, settings, on, signal }, inspection.facts, (context) =>
         runJobs(context, jobs, books),
       );
-      return resultOf(database, now, chosen, applied);
+      return resultOf(database, now, applied);
     });
   };
-  return withDatabase(settings.connection, work, on);
+  return withProject(settings, work, on);
 }
 
-interface Choice {
-  readonly plan: Plan;
-  readonly run: readonly Migration[];
-}
-
-/** @throws MigratorError while folder and ledger disagree, and for an unknown `to` */
-function choose(
-  { severities, strict }: Settings,
-  folder: MigrationFolder,
-  { ledger, partials }: Inspection,
-  { allowOutOfOrder, schemaAhead, to }: MigrateOptions & { readonly schemaAhead: boolean },
-): Choice {
-  const plan = planMigrations(folder, ledger, {
-    allowOutOfOrder,
-    partials,
-    schemaAhead,
-    severities,
-    strict,
-    now: Date.now(),
-  });
-  const last = to === undefined ? Number.POSITIVE_INFINITY : indexOfTag(folder, to);
-  const run = plan.pending.filter((migration) => folder.migrations.indexOf(migration) <= last);
-  assertNoErrors(plan.problems);
-  return { plan, run };
-}
-
-/** @throws MigratorError `unknown-tag` */
-export function indexOfTag(folder: MigrationFolder, tag: string): number {
-  const index = folder.migrations.findIndex((migration) => migration.tag === tag);
-  if (index >= 0) return index;
-  throw new MigratorError({
-    code: "unknown-tag",
-    message: `there is no migration ${JSON.stringify(tag)} in ${folder.path}`,
-    details: [`there are: ${folder.migrations.map((migration) => migration.tag).join(", ")}`],
-    state: "nothing was changed",
-    fix: "give --to one of these",
-  });
-}
-
-async function jobOf(
+/** A migration as what is to be run. */
+export async function jobOf(
   migration: Migration,
   ledger: LedgerName,
-  partials: readonly PartialRun[],
+  partial: PartialRun | undefined,
 ): Promise<Job> {
   const script = scriptOf(migration);
   return {
@@ -126,8 +80,9 @@ async function jobOf(
     segments: await segmentsOf(script),
     hash: script.hash,
     ledgerSql: insertRowSql(ledger, script.hash, migration.when),
+    doneSql: hasRowSql(ledger, script.hash),
     guards: [],
-    partial: partials.find((partial) => partial.direction === "up" && partial.scriptHash === script.hash),
+    partial,
   };
 }
 
@@ -139,8 +94,7 @@ function scriptOf(migration: Migration): Script {
 
 function resultOf(
   database: Database,
-  { facts }: Inspection,
-  { plan, run }: Choice,
+  { inspection: { facts }, plan, run }: Survey,
   applied: readonly Ran[],
 ): MigrateResult {
   return {

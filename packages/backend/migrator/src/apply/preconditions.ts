@@ -1,9 +1,12 @@
 import type { LedgerName } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { ledgerGrants, type ServerFacts } from "../database/inspect.ts";
-import type { Direction } from "../database/run-log.ts";
+import { ledgerTable } from "../database/ledger.ts";
+import { showTable } from "../database/reading.ts";
+import { type Direction, runLogName } from "../database/run-log.ts";
 import { identifier } from "../database/sql-text.ts";
 import { MigratorError } from "../errors.ts";
+import type { Listener } from "../events.ts";
 import { errorsOf, type Problem } from "../problem.ts";
 
 /** Finds out before any write what would make every write fail. */
@@ -13,6 +16,41 @@ export function assertWritable(
   ledger: LedgerName,
   direction: Direction = "up",
 ): void {
+  assertTakesWrites(database, facts, direction);
+  const missing = missingPrivilege(facts, ledger, direction);
+  if (missing) throw refuse(direction, missing);
+}
+
+/** What a run is about to do: migrate, roll back, or change rows of ledger and run log. */
+type Purpose = Direction | "mend";
+
+/** Privileges that a change of rows needs. */
+export interface MendNeeds {
+  readonly update: boolean;
+  readonly remove: boolean;
+  readonly runLog: boolean;
+}
+
+/** The same for `repair`, which needs no more than what it is about to do. */
+export function assertMayMend(
+  database: Database,
+  facts: ServerFacts,
+  ledger: LedgerName,
+  { update, remove, runLog }: MendNeeds,
+): void {
+  assertTakesWrites(database, facts, "mend");
+  const role = JSON.stringify(facts.role);
+  const refuseTo = (table: LedgerName, privileges: string) => {
+    const fix = `as its owner: GRANT ${privileges} ON ${ledgerTable(table)} TO ${identifier(facts.role)};`;
+    const message = `role ${role} may not change rows of ${showTable(table)}`;
+    return refuse("mend", { code: "permission-denied", message, fix });
+  };
+  if ((update && !facts.mayUpdateLedger) || (remove && !facts.mayDeleteFromLedger))
+    throw refuseTo(ledger, "SELECT, UPDATE, DELETE");
+  if (runLog && !facts.mayWriteRunLog) throw refuseTo(runLogName(ledger), "SELECT, INSERT, UPDATE");
+}
+
+function assertTakesWrites(database: Database, facts: ServerFacts, direction: Purpose): void {
   const { host, port } = database.address;
   if (facts.inRecovery) {
     throw refuse(direction, {
@@ -28,8 +66,6 @@ export function assertWritable(
       fix: readOnlyFix(facts),
     });
   }
-  const missing = missingPrivilege(facts, ledger, direction);
-  if (missing) throw refuse(direction, missing);
 }
 
 /** Where PostgreSQL says the setting comes from (pg_settings.source) tells where to change it. */
@@ -72,11 +108,12 @@ function missingPrivilege(facts: ServerFacts, ledger: LedgerName, direction: Dir
   return undefined;
 }
 
-/** Refuses while folder and ledger disagree. All of it is said at once. */
-export function assertNoErrors(problems: readonly Problem[]): void {
+/** Refuses while folder and ledger disagree. All of it is said at once, the warnings before the refusal. */
+export function assertNoErrors(problems: readonly Problem[], on: Listener): void {
   const errors = errorsOf(problems);
   const [first] = errors;
   if (first === undefined) return;
+  on({ type: "problems", problems: problems.filter((problem) => !errors.includes(problem)) });
   throw new MigratorError({
     code: errors.length === 1 ? first.code : "problems",
     message: errors.length === 1 ? first.message : `${errors.length} problems in folder and ledger`,
@@ -89,9 +126,8 @@ export function assertNoErrors(problems: readonly Problem[]): void {
   });
 }
 
-function refuse(direction: Direction, facts: { code: string; message: string; fix: string }): MigratorError {
-  return new MigratorError({
-    ...facts,
-    state: `nothing was ${direction === "up" ? "applied" : "rolled back"}`,
-  });
+const UNDONE: Readonly<Record<Purpose, string>> = { up: "applied", down: "rolled back", mend: "changed" };
+
+function refuse(purpose: Purpose, facts: { code: string; message: string; fix: string }): MigratorError {
+  return new MigratorError({ ...facts, state: `nothing was ${UNDONE[purpose]}` });
 }

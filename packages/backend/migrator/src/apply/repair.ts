@@ -1,17 +1,16 @@
 import type { Settings } from "../config.ts";
 import { type Database, withDatabase } from "../database/connect.ts";
 import { inspect, showServer } from "../database/inspect.ts";
-import { deleteRowSql, updateRowSql } from "../database/ledger.ts";
+import { deleteRowSql, type LedgerRow, updateRowSql } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
 import { forgetPartialSql, type PartialRun } from "../database/run-log.ts";
 import { MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
-import { type MigrationFolder, readFolder } from "../folder/read.ts";
+import { indexOfTag, type MigrationFolder, readFolder } from "../folder/read.ts";
 import { type Plan, planMigrations } from "../plan.ts";
 import { NEVER } from "./context.ts";
-import { runTransaction } from "./execute.ts";
-import { indexOfTag } from "./migrate.ts";
-import { assertWritable } from "./preconditions.ts";
+import { assertMayMend, type MendNeeds } from "./preconditions.ts";
+import { writeBooks } from "./write-books.ts";
 
 export interface RepairOptions {
   /** Tags of edited files whose present text shall count as what was applied. */
@@ -38,7 +37,10 @@ export interface RepairResult {
   readonly written: boolean;
 }
 
-/** Brings ledger rows back in line with the files. Shows what it would change, and changes it only with `write`. */
+/**
+ * Brings ledger rows back in line with the files. Shows what it would change, and changes it only with `write`.
+ * @throws MigratorError; then nothing was changed (after `connection-lost` that is not known)
+ */
 export async function repair(
   settings: Settings,
   options: RepairOptions = {},
@@ -48,21 +50,24 @@ export async function repair(
   const folder = await readFolder(settings.migrations);
   const work = async (database: Database) =>
     withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
-      const { facts, ledger, partials } = await inspect(database, settings.ledger);
+      const { facts, ledger, partials } = await inspect(database, settings, on);
       const plan = planMigrations(folder, ledger, { now: Date.now() });
       const repairs = chooseRepairs(settings, folder, { plan, partials }, options);
       const written = options.write === true && repairs.length > 0;
       if (written) {
-        assertWritable(database, facts, settings.ledger);
-        await runTransaction(
-          { database, settings },
-          repairs.map(({ sql }) => ({ sql })),
-        );
+        assertMayMend(database, facts, settings.ledger, needsOf(repairs));
+        const steps = repairs.map(({ sql }) => ({ sql }));
+        await writeBooks({ database, settings, on, signal }, facts, steps);
       }
       const shown = repairs.map(({ kind, tag, what }) => ({ kind, tag, what }));
       return { database: facts.database, server: showServer(database, facts), repairs: shown, written };
     });
   return withDatabase(settings.connection, work, on);
+}
+
+function needsOf(repairs: readonly Repair[]): MendNeeds {
+  const has = (...kinds: readonly Repair["kind"][]) => repairs.some(({ kind }) => kinds.includes(kind));
+  return { update: has("realign", "accept"), remove: has("remove-duplicate"), runLog: has("forget") };
 }
 
 /** PURE. @throws MigratorError `unknown-tag`, `nothing-to-accept`, `nothing-to-forget` */
@@ -85,7 +90,7 @@ export function chooseRepairs(
         sql: updateRowSql(ledger, row.id, row.hash, when),
       }),
     );
-  const duplicates = found.plan.duplicates.map(
+  const duplicates = exactDuplicates(found.plan).map(
     (row): Repair => ({
       kind: "remove-duplicate",
       tag: entries.find((entry) => entry.row.hash === row.hash)?.tag ?? "",
@@ -109,6 +114,13 @@ export function chooseRepairs(
     return { kind: "forget", tag, what, sql: forgetPartialSql(ledger, partial.id) };
   });
   return [...realigned, ...duplicates, ...accepted, ...forgotten];
+}
+
+/** A row of the same hash with another `created_at` may stand for another migration of the same text: a person decides. */
+function exactDuplicates({ entries, duplicates }: Plan): readonly LedgerRow[] {
+  const textOf = ({ hash, createdAt }: LedgerRow) => `${hash} ${createdAt}`;
+  const kept = new Set(entries.flatMap(({ row }) => (row ? [textOf(row)] : [])));
+  return duplicates.filter((row) => kept.has(textOf(row)) || !kept.add(textOf(row)));
 }
 
 function nothingTo(what: "accept" | "forget", tag: string, why: string): MigratorError {

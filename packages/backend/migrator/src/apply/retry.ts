@@ -1,5 +1,6 @@
 import pRetry from "p-retry";
 import { codeOf } from "../database/failures.ts";
+import { patienceOf } from "../database/watch.ts";
 import { EXIT, MigratorError } from "../errors.ts";
 import type { RunContext } from "./context.ts";
 
@@ -8,9 +9,6 @@ const PASSING = new Set(["55P03", "40P01", "40001"]);
 
 /** Longest pause between two attempts, in ms. */
 const LONGEST_PAUSE_MS = 15_000;
-
-/** When the watcher first looks, in ms: most statements have ended by then. */
-const PATIENCE_MS = 400;
 
 /**
  * Does something that leaves nothing behind when it fails, again where the failure may pass. Says each time who was in
@@ -23,25 +21,26 @@ export async function withRetries<T>(
   attempt: (retries: number) => Promise<T>,
 ): Promise<T> {
   const { settings, signal, on, watcher } = context;
-  const { retries, retryForMs, lockTimeoutMs } = settings.limits;
-  const patienceMs = lockTimeoutMs === 0 ? PATIENCE_MS : Math.min(PATIENCE_MS, lockTimeoutMs / 2);
+  const { retries, retryForMs } = settings.limits;
   let result: { readonly value: T } | undefined;
   let tried = 0;
   const once = async () => {
     const run = async () => ({ value: await attempt(tried++) });
     result = await watcher.during(run, {
-      patienceMs,
+      patienceMs: patienceOf(settings.limits),
       signal,
       onSight: (seen) => on({ type: "sighting", tag, ...seen }),
     });
   };
   const retrying = pRetry(once, {
-    retries,
+    // No time to try again in is no further try: p-retry would make the first one however little time there is.
+    retries: retryForMs === 0 ? 0 : retries,
     maxRetryTime: retryForMs,
     minTimeout: 100,
     maxTimeout: LONGEST_PAUSE_MS,
     randomize: true,
-    signal,
+    // What is under way already is waited for, also when the signal has come: the watcher cancels it.
+    ...(signal.aborted ? {} : { signal }),
     shouldRetry: ({ error }) => isPassing(error) && !signal.aborted,
     onFailedAttempt: ({ error, retriesLeft, attemptNumber }) => {
       if (!isPassing(error) || retriesLeft === 0 || signal.aborted) return;

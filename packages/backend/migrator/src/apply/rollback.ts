@@ -1,7 +1,7 @@
 import type { LedgerName, Settings } from "../config.ts";
 import { type Database, withDatabase } from "../database/connect.ts";
 import { type Inspection, inspect, showServer } from "../database/inspect.ts";
-import { deleteRowSql } from "../database/ledger.ts";
+import { deleteRowSql, lacksRowSql } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
 import type { PartialRun } from "../database/run-log.ts";
 import { MigratorError } from "../errors.ts";
@@ -12,21 +12,19 @@ import { planMigrations } from "../plan.ts";
 import type { Problem } from "../problem.ts";
 import { openBooks } from "./bookkeeping.ts";
 import { NEVER, type RunContext, withRunContext } from "./context.ts";
-import type { Step } from "./execute.ts";
 import type { Job } from "./job.ts";
-import { assertStillEmptySteps, type Loss, measureLosses, showLoss } from "./losses.ts";
+import type { Loss } from "./losses.ts";
 import { assertWritable } from "./preconditions.ts";
-import { withRetries } from "./retry.ts";
 import { type Ran, runJobs } from "./run.ts";
+import { assertReason, type LossOptions, type Outcome, safeguard } from "./safeguard.ts";
+import type { Backup } from "./save.ts";
 import { chooseUndos, type UndoStep } from "./undo-plan.ts";
 
-export interface RollbackOptions {
+export interface RollbackOptions extends LossOptions {
   /** How many migrations to undo; 1 unless said. */
   readonly steps?: number | undefined;
   /** Tag that stays applied: everything applied after it is undone. */
   readonly to?: string | undefined;
-  /** Goes on although tables or columns that hold rows are dropped. */
-  readonly allowDataLoss?: boolean | undefined;
   /** In production: the database's name, as a sign that this one is meant. */
   readonly confirm?: string | undefined;
 }
@@ -38,6 +36,8 @@ export interface RollbackResult {
   readonly rolledBack: readonly Ran[];
   /** What was dropped with rows in it. */
   readonly lost: readonly Loss[];
+  /** Where these rows are, in the order in which they were saved. */
+  readonly backups: readonly Backup[];
   readonly problems: readonly Problem[];
 }
 
@@ -48,47 +48,33 @@ export async function rollback(
   on: Listener = SILENT,
   signal: AbortSignal = NEVER,
 ): Promise<RollbackResult> {
+  assertReason(options);
   const folder = await readFolder(settings.migrations);
   const work = async (database: Database) => {
-    const { facts } = await inspect(database, settings.ledger);
+    const { facts } = await inspect(database, settings, on);
     assertConfirmed(settings, options, facts.database);
     assertWritable(database, facts, settings.ledger, "down");
     return withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
-      const now = await inspect(database, settings.ledger);
+      const now = await inspect(database, settings, on);
       const plan = planMigrations(folder, now.ledger, {
         partials: now.partials,
         severities: settings.severities,
         now: Date.now(),
       });
       const undos = chooseUndos(folder, plan, options);
-      on({ type: "planned", tags: undos.map((undo) => undo.tag), direction: "down" });
-      const jobs = await Promise.all(undos.map((undo) => jobOf(undo, settings.ledger, now.partials)));
+      const loses = undos.flatMap(({ tag, down }) => down.loses.map((what) => ({ tag, what })));
+      on({ type: "planned", tags: undos.map((undo) => undo.tag), direction: "down", loses });
+      const jobs = await Promise.all(undos.map((undo) => undoJobOf(undo, settings.ledger, now.partials)));
       const books = openBooks(now.facts, settings.ledger, on);
-      const { losses, rolledBack } = await withRunContext(
-        { database, settings, on, signal },
-        now.facts,
-        async (context) => {
-          const found = await lossesOf(context, jobs);
-          assertNothingLost(found, options);
-          const guarded = jobs.map((job) => ({ ...job, guards: guardsOf(job, found) }));
-          return { losses: found, rolledBack: await runJobs(context, guarded, books) };
-        },
-      );
-      return resultOf(database, now, plan.problems, rolledBack, losses);
+      const run = async (context: RunContext) => {
+        const safe = await safeguard(context, jobs, options, { folder, facts: now.facts });
+        return { rolledBack: await runJobs(context, safe.jobs, books), ...safe.outcome() };
+      };
+      const outcome = await withRunContext({ database, settings, on, signal }, now.facts, run);
+      return resultOf(database, now, plan.problems, outcome);
     });
   };
   return withDatabase(settings.connection, work, on);
-}
-
-/** Runs the down files on trial. One that fails is found out here, before anything is undone. */
-async function lossesOf(context: RunContext, jobs: readonly Job[]): Promise<readonly Loss[]> {
-  const [first] = jobs;
-  if (first === undefined) return [];
-  try {
-    return await withRetries(context, first.migration.tag, () => measureLosses(context, jobs));
-  } catch (error) {
-    throw error instanceof MigratorError ? error.withState("nothing was rolled back") : error;
-  }
 }
 
 function assertConfirmed(settings: Settings, { confirm }: RollbackOptions, database: string): void {
@@ -101,24 +87,12 @@ function assertConfirmed(settings: Settings, { confirm }: RollbackOptions, datab
   });
 }
 
-function assertNothingLost(losses: readonly Loss[], { allowDataLoss = false }: RollbackOptions): void {
-  const filled = losses.filter((loss) => loss.rows > 0);
-  if (filled.length === 0 || allowDataLoss) return;
-  throw new MigratorError({
-    code: "data-loss",
-    message: `the rollback would lose data in ${filled.length === 1 ? "one place" : `${filled.length} places`}`,
-    details: filled.map((loss) => `${loss.tag} drops ${showLoss(loss)}, which holds ${rowsIn(loss)}`),
-    state: "nothing was rolled back",
-    fix: "save these rows first; then go on with --allow-data-loss",
-  });
-}
-
-function rowsIn({ rows, column }: Loss): string {
-  const what = column === undefined ? "row" : "value";
-  return `${rows.toLocaleString("en-US")} ${what}${rows === 1 ? "" : "s"}`;
-}
-
-async function jobOf(undo: UndoStep, ledger: LedgerName, partials: readonly PartialRun[]): Promise<Job> {
+/** An undoing as what is to be run. */
+export async function undoJobOf(
+  undo: UndoStep,
+  ledger: LedgerName,
+  partials: readonly PartialRun[],
+): Promise<Job> {
   const { migration, down, row } = undo;
   return {
     migration,
@@ -127,28 +101,27 @@ async function jobOf(undo: UndoStep, ledger: LedgerName, partials: readonly Part
     segments: await segmentsOf(down),
     hash: row.hash,
     ledgerSql: deleteRowSql(ledger, row.id),
+    doneSql: lacksRowSql(ledger, row.id),
     guards: [],
-    partial: partials.find((partial) => partial.direction === "down" && partial.scriptHash === down.hash),
+    partial: partials.find(
+      ({ direction, tag, scriptHash }) =>
+        direction === "down" && tag === migration.tag && scriptHash === down.hash,
+    ),
   };
-}
-
-/** What was empty when measured must still be. */
-function guardsOf({ migration }: Job, losses: readonly Loss[]): readonly Step[] {
-  return assertStillEmptySteps(losses.filter((loss) => loss.tag === migration.tag && loss.rows === 0));
 }
 
 function resultOf(
   database: Database,
   { facts }: Inspection,
   problems: readonly Problem[],
-  rolledBack: readonly Ran[],
-  losses: readonly Loss[],
+  { rolledBack, losses, backups }: Outcome & { readonly rolledBack: readonly Ran[] },
 ): RollbackResult {
   return {
     database: facts.database,
     server: showServer(database, facts),
     rolledBack,
     lost: losses.filter((loss) => loss.rows > 0),
+    backups,
     problems,
   };
 }

@@ -1,10 +1,10 @@
-import { type RunRecord, recordFailure } from "../database/run-log.ts";
+import { recordFailure } from "../database/run-log.ts";
 import { summaryOf } from "../errors.ts";
-import { type Books, closingSteps, durationOf } from "./bookkeeping.ts";
+import { type Books, durationOf } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
-import { runTransaction, stepsOf } from "./execute.ts";
 import { explainFailure } from "./explain.ts";
 import { type Job, recordOf } from "./job.ts";
+import { createPipeline, isWhole, type Pipeline } from "./pipeline.ts";
 import { interrupted, withRetries } from "./retry.ts";
 import { runInSegments } from "./segmented.ts";
 
@@ -15,7 +15,7 @@ export interface Ran {
 }
 
 /**
- * Runs jobs one after the other, each in its own transaction, and stops at the first that fails.
+ * Runs jobs in their order, each in its own transaction, and stops at the first that fails.
  * @throws MigratorError that says which of them stand
  */
 export async function runJobs(
@@ -23,61 +23,55 @@ export async function runJobs(
   jobs: readonly Job[],
   books: Books,
 ): Promise<readonly Ran[]> {
+  const pipeline = createPipeline(context, jobs, books);
   const done: Ran[] = [];
-  for (const job of jobs) {
-    // The first transaction makes ledger and run log; where it fails, it leaves not even these.
-    const setUp = done.length === 0 ? books.setUp : [];
-    const ran = await runJob(context, job, { ...books, setUp }).catch(async (error: unknown) => {
-      throw await explainFailure(
-        error,
-        context,
-        job,
-        done.map(({ tag }) => tag),
-      );
-    });
+  for (const [index, job] of jobs.entries()) {
+    const durationMs = await runJob({ context, books, pipeline, index }, job).catch(
+      async (error: unknown) => {
+        const tags = done.map(({ tag }) => tag);
+        throw await explainFailure(error, context, [job, ...pipeline.fallen], tags);
+      },
+    );
+    const ran = { tag: job.migration.tag, durationMs };
     done.push(ran);
     context.on({ type: "ran", ...ran, direction: job.direction });
   }
   return done;
 }
 
-async function runJob(context: RunContext, job: Job, books: Books): Promise<Ran> {
+/** A job's place in a run. */
+interface Place {
+  readonly context: RunContext;
+  readonly books: Books;
+  readonly pipeline: Pipeline;
+  readonly index: number;
+}
+
+/** @returns ms */
+async function runJob(place: Place, job: Job): Promise<number> {
+  const { context, books, pipeline, index } = place;
+  const { signal, database, on } = context;
+  if (signal.aborted && !pipeline.isUnderWay(index)) throw interrupted(signal.reason);
+  if (isWhole(job)) return runWhole(place, job);
   const { tag } = job.migration;
-  if (context.signal.aborted) throw interrupted(context.signal.reason);
-  context.database.onNotice = (message) => context.on({ type: "notice", tag, message });
-  const durationMs = isWhole(job)
-    ? await runWhole(context, job, books)
-    : await runInSegments(context, job, books);
-  return { tag, durationMs };
+  database.onNotice = (message) => on({ type: "notice", tag, message });
+  return runInSegments(context, job, index === 0 ? books : { ...books, setUp: [] });
 }
 
-function isWhole({ segments, partial }: Job): boolean {
-  return partial === undefined && segments.length === 1 && segments[0]?.transactional === true;
-}
-
-/** The whole file, the ledger's change and the run log's row in one transaction. */
-async function runWhole(context: RunContext, job: Job, books: Books): Promise<number> {
-  const { ledger } = context.settings;
-  const steps = job.segments.flatMap((segment) =>
-    segment.transactional ? stepsOf(job.script, segment.statements) : [],
-  );
+async function runWhole({ context, books, pipeline, index }: Place, job: Job): Promise<number> {
   const started = Date.now();
-  let record: RunRecord = recordOf(job, 0);
+  let record = recordOf(job, 0);
   try {
     const rows = await withRetries(context, job.migration.tag, (retries) => {
       record = recordOf(job, retries);
-      return runTransaction(context, [
-        ...books.setUp,
-        ...job.guards,
-        ...steps,
-        ...closingSteps(books, ledger, job.ledgerSql, record),
-      ]);
+      return pipeline.attempt(index, retries);
     });
     return durationOf(rows);
   } catch (error) {
     const failure = { error: summaryOf(error), durationMs: Date.now() - started };
-    if (books.keepsHistory && books.setUp.length === 0)
-      await recordFailure(context.database, ledger, record, failure);
+    // Where the first job fails, there may be no log yet.
+    if (books.keepsHistory && (index > 0 || books.setUp.length === 0))
+      await recordFailure(context.database, context.settings.ledger, record, failure);
     throw error;
   }
 }

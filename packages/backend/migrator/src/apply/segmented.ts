@@ -10,7 +10,7 @@ import {
 import { MigratorError, summaryOf } from "../errors.ts";
 import type { LoneStatement, Segment } from "../folder/segments.ts";
 import type { NumberedStatement } from "../folder/statements.ts";
-import { type Books, durationOf, OWN_TERMS } from "./bookkeeping.ts";
+import { type Books, durationOf, ownStep } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
 import { type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
 import { type Job, recordOf } from "./job.ts";
@@ -60,13 +60,18 @@ async function runSegment(context: RunContext, place: Place, segment: Segment): 
   if (segment.transactional) {
     const steps = [
       ...job.guards,
+      ...stepsOf(job.script, segment.settings),
       ...stepsOf(job.script, segment.statements),
-      ...closing(context, place, ELAPSED_MS),
+      closing(context, place, ELAPSED_MS),
     ];
-    return withRetries(context, tag, () => runTransaction(context, steps));
+    return withRetries(context, tag, () =>
+      runTransaction(context, steps, { pause: job.save?.(place.index, job.guards.length) }),
+    );
   }
   const elapsedMs = await runNoted(context, place, segment);
-  return withRetries(context, tag, () => runTransaction(context, closing(context, place, String(elapsedMs))));
+  return withRetries(context, tag, () =>
+    runTransaction(context, [closing(context, place, String(elapsedMs))]),
+  );
 }
 
 /** Notes that a lone statement may run from now on, then runs it. Gives its ms. */
@@ -77,7 +82,7 @@ async function runNoted(
 ): Promise<number> {
   const { partial, script, migration } = job;
   const wasBegun = partial?.begun === index;
-  const before = wasBegun ? partial.before : await readTableIndexes(context.database, segment.kind);
+  const before = wasBegun ? partial.before : await readTableIndexes(context, { script, segment });
   if (!wasBegun) {
     await runTransaction(context, [{ sql: beginSegmentSql(context.settings.ledger, id, index, before) }]);
   }
@@ -88,10 +93,10 @@ async function runNoted(
   return Date.now() - started;
 }
 
-function closing({ settings }: RunContext, { job, id, index }: Place, elapsed: string): readonly Step[] {
-  const complete = { sql: completeSegmentSql(settings.ledger, id, index, elapsed) };
-  if (index < job.segments.length - 1) return [...OWN_TERMS, complete];
-  return [...OWN_TERMS, complete, { sql: job.ledgerSql }, { sql: finishPartialSql(settings.ledger, id) }];
+function closing({ settings }: RunContext, { job, id, index }: Place, elapsed: string): Step {
+  const complete = completeSegmentSql(settings.ledger, id, index, elapsed);
+  if (index < job.segments.length - 1) return ownStep(complete);
+  return ownStep(complete, job.ledgerSql, finishPartialSql(settings.ledger, id, job.note));
 }
 
 function withStanding(error: MigratorError, job: Job, index: number): MigratorError {

@@ -2,6 +2,7 @@ import type { LedgerRow } from "../database/ledger.ts";
 import { MigratorError } from "../errors.ts";
 import { type DownScript, downFileName, type Migration, type MigrationFolder } from "../folder/read.ts";
 import type { Plan, PlanEntry } from "../plan.ts";
+import { partlyApplied } from "../plan-problems.ts";
 
 /** A migration that can be undone: applied, unchanged, with a finished down file. */
 export interface UndoStep {
@@ -21,13 +22,16 @@ export function chooseUndos(
   plan: Plan,
   options: { readonly steps?: number | undefined; readonly to?: string | undefined },
 ): readonly UndoStep[] {
-  const cut = plan.problems.find(({ code }) => code === "partly-applied");
-  if (cut) throw cannotUndo([{ what: cut.message, fix: cut.fix }]);
+  const [cut] = plan.cut;
+  if (cut) {
+    const { message, fix } = partlyApplied(cut[0].tag, cut[1]);
+    throw cannotUndo([{ what: message, fix }]);
+  }
   const applied = plan.entries
     .filter((entry): entry is PlanEntry & { row: LedgerRow } => entry.row !== undefined)
     .sort((one, other) => other.row.id - one.row.id);
   const count = options.to === undefined ? (options.steps ?? 1) : stepsAfter(folder, applied, options.to);
-  const steps = applied.slice(0, count).map((entry) => entry);
+  const steps = applied.slice(0, count);
   const refusals = steps.flatMap((entry) => refusalOf(entry));
   if (refusals.length > 0) throw cannotUndo(refusals);
   return steps.flatMap(({ tag, migration, row }) =>
@@ -87,13 +91,10 @@ function refusalOf({ tag, state, migration, row }: PlanEntry): readonly Refusal[
       { what: `${tag} cannot be undone: ${down.irreversible} (${file})`, fix: "go on by a new migration" },
     ];
   }
-  if (down.unfinished !== undefined) {
-    return [
-      {
-        what: `${file} is not finished: ${down.unfinished}`,
-        fix: `finish ${file} and remove its "unfinished" line`,
-      },
-    ];
+  for (const mark of ["unfinished", "unproved"] as const) {
+    if (down[mark] === undefined) continue;
+    const said = mark === "unfinished" ? "is not finished" : "does not undo its migration";
+    return [{ what: `${file} ${said}: ${down[mark]}`, fix: `finish ${file} and remove its "${mark}" line` }];
   }
   return [];
 }

@@ -8,6 +8,8 @@ import { APPLICATION_NAME, openSession, type Session } from "./session.ts";
 export interface Database {
   readonly sql: Session;
   readonly address: ServerAddress;
+  /** Its URL, with the password: for further connections, and never shown. */
+  readonly href: string;
   /** Under which the session is found in pg_stat_activity. */
   readonly applicationName: string;
   /** Another connection to the same database, for looking on; its caller closes it. */
@@ -49,6 +51,7 @@ export async function withUrl<T>(href: string, work: (database: Database) => Pro
   const address = addressOf(url);
   const database: Database = {
     address,
+    href,
     applicationName: url.searchParams.get("application_name") ?? APPLICATION_NAME,
     onNotice: () => {},
     openSide: () => openSession(url, address, () => {}),

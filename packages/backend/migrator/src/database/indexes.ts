@@ -15,23 +15,37 @@ export interface TableIndex {
 /** Name of a table as a statement has it: the schema, where written, before it. */
 export type TableName = readonly string[];
 
-/** All indexes of a table; none where the table does not exist. */
-export async function readIndexes(database: Database, table: TableName): Promise<readonly TableIndex[]> {
-  return database.sql.unsafe<TableIndex[]>(`
+const INDEXES = `
     select c.oid::bigint::float8 as oid, n.nspname as schema, c.relname as name, i.indisvalid as valid,
       exists (select from pg_catalog.pg_stat_progress_create_index p where p.index_relid = c.oid) as building
     from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where i.indrelid = to_regclass(${literal(qualified(table))}) order by c.oid`);
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_class t on t.oid = i.indrelid`;
+
+/** All indexes of a table; none where the table does not exist. */
+export async function readIndexes(database: Database, table: TableName): Promise<readonly TableIndex[]> {
+  return database.sql.unsafe<TableIndex[]>(
+    `${INDEXES} where t.oid = to_regclass(${literal(qualified(table))}) order by c.oid`,
+  );
 }
 
-/** The table that an index belongs to, if there is such an index. */
-export async function findTableOfIndex(database: Database, index: TableName): Promise<TableName | undefined> {
-  const [row] = await database.sql.unsafe<{ schema: string; table: string }[]>(`
-    select n.nspname as schema, c.relname as table from pg_catalog.pg_index i
-      join pg_catalog.pg_class c on c.oid = i.indrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where i.indexrelid = to_regclass(${literal(qualified(index))})`);
-  return row && [row.schema, row.table];
+/**
+ * INVALID indexes that a cut REINDEX CONCURRENTLY left: it builds beside the old index under its name with a suffix, also
+ * that of the table's TOAST table.
+ * @param target an index or a table; undefined for all of the database, as a reindexed schema's tables may have moved
+ */
+export async function readReindexLeftovers(
+  database: Database,
+  target: { readonly isIndex: boolean; readonly name: TableName } | undefined,
+): Promise<readonly TableIndex[]> {
+  const invalid = "not i.indisvalid and c.relname ~ '_ccnew[0-9]*$'";
+  if (target === undefined)
+    return database.sql.unsafe<TableIndex[]>(`${INDEXES} where ${invalid} order by c.oid`);
+  const named = `to_regclass(${literal(qualified(target.name))})`;
+  const table = target.isIndex
+    ? `(select indrelid from pg_catalog.pg_index where indexrelid = ${named})`
+    : named;
+  return database.sql.unsafe<TableIndex[]>(`${INDEXES} where ${invalid}
+    and (t.oid = ${table} or t.oid = (select reltoastrelid from pg_catalog.pg_class where oid = ${table})) order by c.oid`);
 }
 
 /** Without a lock that stops readers or writers. */

@@ -1,11 +1,14 @@
 import type { LedgerName } from "../config.ts";
 import { MigratorError } from "../errors.ts";
+import { type Listener, SILENT } from "../events.ts";
 import type { Database } from "./connect.ts";
 import { codeOf, serverWords } from "./failures.ts";
 import { type LedgerRow, ledgerTable, parseRows, readRowsSql } from "./ledger.ts";
+import { boundedSql, type Reading, readFailure, showTable, withBlockers } from "./reading.ts";
 import { type PartialRun, RUN_LOG_COLUMNS, readPartialRuns, runLogName } from "./run-log.ts";
 import type { Session } from "./session.ts";
 import { identifier, literal } from "./sql-text.ts";
+import { createWatcher, patienceOf } from "./watch.ts";
 
 /** What a run needs to know of the server before it writes anything. */
 export interface ServerFacts {
@@ -30,6 +33,8 @@ export interface ServerFacts {
   readonly mayWriteLedger: boolean;
   /** Which only a rollback does. */
   readonly mayDeleteFromLedger: boolean;
+  /** Which only `repair` does. */
+  readonly mayUpdateLedger: boolean;
   /** Whether the run log lacks a column that this version writes. */
   readonly runLogIsOld: boolean;
   readonly mayAlterRunLog: boolean;
@@ -44,28 +49,66 @@ export interface Inspection {
   readonly partials: readonly PartialRun[];
 }
 
-/** @throws MigratorError `permission-denied` for a ledger that this role may not read, `v1-ledger` */
-export async function inspect(database: Database, ledger: LedgerName): Promise<Inspection> {
-  const [facts, rows, partials] = await Promise.all([
-    database.sql.unsafe<ServerFacts[]>(factsSql(ledger)),
-    readLedger(database.sql, ledger).catch((error: unknown) => error),
-    readPartialRuns(database, ledger),
-  ]);
-  const [found] = facts;
-  if (found === undefined) throw new Error("the server answered the inspection with no row");
-  if (Array.isArray(rows)) return { facts: found, ledger: rows as readonly LedgerRow[], partials };
-  throw codeOf(rows) === "42501" ? unreadable(found, ledger, rows) : rows;
+/**
+ * Waits for locks within the limits, and says meanwhile who holds them.
+ * @throws MigratorError `permission-denied` for a ledger that this role may not read, `ledger-locked`, `not-a-ledger`, `v1-ledger`
+ */
+export async function inspect(
+  database: Database,
+  reading: Reading,
+  on: Listener = SILENT,
+): Promise<Inspection> {
+  // All sent at once: one round trip.
+  const reads = [readFacts(database, reading), readBooks(database, reading)] as const;
+  reads[1].catch(() => undefined);
+  const facts = await reads[0];
+  const watcher = createWatcher(database, facts.pid);
+  try {
+    const [ledger, partials] = await watcher.during(() => reads[1], {
+      patienceMs: patienceOf(reading.limits),
+      signal: new AbortController().signal,
+      onSight: (seen) => on({ type: "sighting", tag: showTable(reading.ledger), ...seen }),
+    });
+    return { facts, ledger, partials };
+  } catch (error) {
+    const denied = error instanceof MigratorError && codeOf(error.cause) === "42501";
+    throw denied
+      ? unreadable(facts, reading.ledger, error.cause)
+      : withBlockers(error, watcher.takeBlockers());
+  } finally {
+    await watcher.close();
+  }
 }
 
-/** The ledger's rows in the order they were written; none where the table does not exist. */
-export async function readLedger(sql: Session, ledger: LedgerName): Promise<readonly LedgerRow[]> {
-  const rows = await sql.unsafe(readRowsSql(ledger)).catch((cause: unknown) => {
+async function readFacts(database: Database, { ledger, limits }: Reading): Promise<ServerFacts> {
+  const text = boundedSql(limits, factsSql(ledger));
+  const [facts] = await database.sql.unsafe<ServerFacts[]>(text).catch((cause: unknown) => {
+    throw readFailure(cause, "the server's catalog", limits);
+  });
+  if (facts === undefined) throw new Error("the server answered the inspection with no row");
+  return facts;
+}
+
+async function readBooks(database: Database, reading: Reading) {
+  return Promise.all([readLedger(database.sql, reading), readPartialRuns(database, reading)]);
+}
+
+/**
+ * The ledger's rows in the order they were written; none where the table does not exist.
+ * @throws MigratorError
+ */
+export async function readLedger(sql: Session, { ledger, limits }: Reading): Promise<readonly LedgerRow[]> {
+  const rows = await sql.unsafe(boundedSql(limits, readRowsSql(ledger))).catch((cause: unknown) => {
     // Undefined table or schema: nothing has been applied yet.
     if (["42P01", "3F000"].includes(codeOf(cause) ?? "")) return undefined;
-    throw cause;
+    if (codeOf(cause) === "42703") throw notALedger(ledger, cause);
+    throw readFailure(cause, `the ledger ${showTable(ledger)}`, limits);
   });
-  if (rows?.columns.some((column) => column.name === "name")) throw v1Ledger(ledger);
-  return rows ? parseRows(rows) : [];
+  if (rows === undefined) return [];
+  const columns = new Set(rows.columns.map(({ name }) => name));
+  if (columns.has("name")) throw v1Ledger(ledger);
+  if (!columns.has("hash") || !columns.has("created_at")) throw notALedger(ledger);
+  return parseRows(rows);
 }
 
 /** How a server is shown: `127.0.0.1:5432 (PostgreSQL 17.10)`. */
@@ -93,6 +136,7 @@ function factsSql(ledger: LedgerName): string {
           where d.refobjid = ledger.oid and d.deptype in ('a', 'i') and d.classid = 'pg_catalog.pg_class'::regclass
             and exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S')), false) as "mayWriteLedger",
       coalesce(has_table_privilege(ledger.oid, 'DELETE'), false) as "mayDeleteFromLedger",
+      coalesce(has_table_privilege(ledger.oid, 'UPDATE'), false) as "mayUpdateLedger",
       log.oid is not null and (select count(*) from pg_catalog.pg_attribute where attrelid = log.oid
         and attname in (${RUN_LOG_COLUMNS.map(literal).join(", ")})) < ${RUN_LOG_COLUMNS.length} as "runLogIsOld",
       coalesce((select pg_has_role(relowner, 'USAGE') from pg_catalog.pg_class where oid = log.oid), false) as "mayAlterRunLog",
@@ -122,6 +166,18 @@ export function ledgerGrants({ role, hasLedger }: ServerFacts, ledger: LedgerNam
   if (!hasLedger) return inSchema;
   const rows = `GRANT SELECT, INSERT, DELETE ON ${ledgerTable(ledger)} ${to}`;
   return `${inSchema} ${rows} GRANT USAGE ON ALL SEQUENCES IN SCHEMA ${schema} ${to}`;
+}
+
+/** @param cause where PostgreSQL itself missed a column */
+function notALedger(ledger: LedgerName, cause?: unknown): MigratorError {
+  return new MigratorError({
+    code: "not-a-ledger",
+    message: `the table ${showTable(ledger)} is not a ledger of Drizzle, which has the columns id, hash and created_at`,
+    details: cause === undefined ? [] : serverWords(cause),
+    state: "nothing was changed",
+    fix: "name the right table: --ledger-schema and --ledger-table, or `ledger` in the config file",
+    cause,
+  });
 }
 
 function v1Ledger(ledger: LedgerName): MigratorError {

@@ -38,6 +38,16 @@ export function insertRowSql(ledger: LedgerName, hash: string, when: number): st
   return `insert into ${ledgerTable(ledger)} (hash, created_at) values ('${hash}', ${when})`;
 }
 
+/** A condition. */
+export function hasRowSql(ledger: LedgerName, hash: string): string {
+  return `exists (select from ${ledgerTable(ledger)} where hash = '${hash}')`;
+}
+
+/** A condition. */
+export function lacksRowSql(ledger: LedgerName, id: number): string {
+  return `not exists (select from ${ledgerTable(ledger)} where id = ${id})`;
+}
+
 export function deleteRowSql(ledger: LedgerName, id: number): string {
   return `delete from ${ledgerTable(ledger)} where id = ${id}`;
 }

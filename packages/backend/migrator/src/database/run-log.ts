@@ -1,9 +1,12 @@
+import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import type { LedgerName } from "../config.ts";
+import { cutName, LONGEST_NAME_BYTES } from "../ledger-name.ts";
 import { VERSION } from "../version.ts";
 import type { Database } from "./connect.ts";
 import { codeOf } from "./failures.ts";
 import { ledgerTable } from "./ledger.ts";
+import { boundedSql, type Reading, readFailure, showTable } from "./reading.ts";
 import { literal } from "./sql-text.ts";
 
 export type Direction = "up" | "down";
@@ -18,13 +21,18 @@ export interface RunRecord {
   readonly direction: Direction;
   readonly statements: number;
   readonly retries: number;
+  /** Stands where an error would, while there is none. */
+  readonly note?: string | undefined;
 }
 
-/** When a migration now standing was applied, and how long that took. */
-export interface AppliedRun {
+/** When a migration was last applied, or undone, and how long that took. */
+export interface LastRun {
+  readonly tag: string;
+  /** As in the ledger at that time. */
   readonly hash: string;
+  readonly direction: Direction;
   /** ISO 8601, UTC. */
-  readonly appliedAt: string;
+  readonly finishedAt: string;
   readonly durationMs: number;
 }
 
@@ -60,9 +68,12 @@ export interface RunRow {
   readonly version: string;
 }
 
-/** Our side table: beside the ledger, never in it. */
-export function runLogName(ledger: LedgerName): LedgerName {
-  return { schema: ledger.schema, table: `${ledger.table}_runs` };
+/** Our side table: beside the ledger, never in it. A name too long for PostgreSQL is shortened, the same way each time. */
+export function runLogName({ schema, table }: LedgerName): LedgerName {
+  const plain = `${table}_runs`;
+  if (Buffer.byteLength(plain) <= LONGEST_NAME_BYTES) return { schema, table: plain };
+  const ending = `_${createHash("sha256").update(table).digest("hex").slice(0, 8)}_runs`;
+  return { schema, table: cutName(table, LONGEST_NAME_BYTES - ending.length) + ending };
 }
 
 function tableOf(ledger: LedgerName): string {
@@ -148,14 +159,18 @@ export function completeSegmentSql(ledger: LedgerName, id: number, index: number
     finished_at = clock_timestamp(), duration_ms = duration_ms + ${elapsed} where id = ${id}`;
 }
 
-export function finishPartialSql(ledger: LedgerName, id: number): string {
-  return `update ${tableOf(ledger)} set outcome = 'done' where id = ${id} returning duration_ms as "durationMs"`;
+export function finishPartialSql(ledger: LedgerName, id: number, note?: string): string {
+  const error = note === undefined ? "null" : literal(note);
+  return `update ${tableOf(ledger)} set outcome = 'done', error = ${error} where id = ${id} returning duration_ms as "durationMs"`;
 }
 
 /** Ends a cut run for good: it is not taken up again. */
 export function forgetPartialSql(ledger: LedgerName, id: number): string {
   return `update ${tableOf(ledger)} set outcome = 'failed', error = coalesce(error || '; ', '') || 'forgotten' where id = ${id}`;
 }
+
+/** For notes that a run can do without: another session's lock on the log must not keep it. */
+const SHORTLY = "set local lock_timeout = '1s'; set local statement_timeout = '1s'; ";
 
 /** Records why a run in segments stopped. Best effort. */
 export async function notePartialError(
@@ -165,7 +180,7 @@ export async function notePartialError(
   error: string,
 ): Promise<void> {
   const sql = `update ${tableOf(ledger)} set error = ${literal(error)} where id = ${id}`;
-  await database.sql.unsafe(sql).catch(() => undefined);
+  await database.sql.unsafe(SHORTLY + sql).catch(() => undefined);
 }
 
 /** Records a run that failed and was rolled back. Best effort: the failure itself is what matters. */
@@ -182,7 +197,7 @@ export async function recordFailure(
     outcome: "failed",
     error: failure.error,
   } as const;
-  await database.sql.unsafe(insertSql(ledger, run, timing)).catch(() => undefined);
+  await database.sql.unsafe(SHORTLY + insertSql(ledger, run, timing)).catch(() => undefined);
 }
 
 interface Timing {
@@ -197,6 +212,7 @@ interface Timing {
 }
 
 function insertSql(ledger: LedgerName, run: RunRecord, timing: Timing): string {
+  const error = timing.error ?? run.note;
   const values = {
     tag: literal(run.tag),
     hash: literal(run.hash),
@@ -207,7 +223,7 @@ function insertSql(ledger: LedgerName, run: RunRecord, timing: Timing): string {
     duration_ms: timing.duration,
     statements: run.statements,
     outcome: literal(timing.outcome),
-    error: timing.error === undefined ? "null" : literal(timing.error),
+    error: error === undefined ? "null" : literal(error),
     retries: run.retries,
     completed: timing.completed ?? "null",
     host: literal(hostname()),
@@ -217,51 +233,52 @@ function insertSql(ledger: LedgerName, run: RunRecord, timing: Timing): string {
   return `insert into ${tableOf(ledger)} (${Object.keys(values).join(", ")}) values (${Object.values(values).join(", ")})`;
 }
 
-/** The last successful "up" of each hash that was not undone since; none where the table is missing or may not be read. */
-export async function readAppliedRuns(
-  database: Database,
-  ledger: LedgerName,
-): Promise<readonly AppliedRun[]> {
-  return read<AppliedRun>(
+/** The last finished run of each tag and hash, newest first; none where the table is missing or may not be read. */
+export async function readLastRuns(database: Database, reading: Reading): Promise<readonly LastRun[]> {
+  return read<LastRun>(
     database,
-    `select hash, duration_ms as "durationMs", ${isoOf("finished_at")} as "appliedAt"
-    from (select distinct on (hash) * from ${tableOf(ledger)} where outcome = 'done' order by hash, id desc) last
-    where direction = 'up'`,
+    reading,
+    `select tag, hash, direction, duration_ms as "durationMs", ${isoOf("finished_at")} as "finishedAt"
+    from (select distinct on (tag, hash) * from ${tableOf(reading.ledger)} where outcome = 'done' order by tag, hash, id desc) last
+    order by id desc`,
   );
 }
 
 /** Runs that were cut and not finished since. */
-export async function readPartialRuns(
-  database: Database,
-  ledger: LedgerName,
-): Promise<readonly PartialRun[]> {
+export async function readPartialRuns(database: Database, reading: Reading): Promise<readonly PartialRun[]> {
   return read<PartialRun>(
     database,
+    reading,
     `select id::int, tag, direction, script_hash as "scriptHash", completed, begun,
       coalesce(to_json(indexes_before), '[]') as before
-    from ${tableOf(ledger)} where outcome = 'partial' and completed + coalesce(begun + 1, 0) > 0 order by id`,
+    from ${tableOf(reading.ledger)} where outcome = 'partial' and completed + coalesce(begun + 1, 0) > 0 order by id`,
   );
 }
 
 /** The last runs, newest first. */
 export async function readRuns(
   database: Database,
-  ledger: LedgerName,
+  reading: Reading,
   most: number,
 ): Promise<readonly RunRow[]> {
   return read<RunRow>(
     database,
+    reading,
     `select id::int, tag, direction, outcome, ${isoOf("started_at")} as "startedAt", duration_ms as "durationMs",
       statements, retries, error, role, host, pid, version
-    from ${tableOf(ledger)} order by id desc limit ${most}`,
+    from ${tableOf(reading.ledger)} order by id desc limit ${most}`,
   );
 }
 
-/** Nothing where the log is missing, not readable, or of an older version. */
-async function read<T extends object>(database: Database, sql: string): Promise<readonly T[]> {
-  return database.sql.unsafe<T[]>(sql).catch((error: unknown) => {
+/** Nothing where the log is missing, not readable, or of an older version. @throws MigratorError */
+async function read<T extends object>(
+  database: Database,
+  { ledger, limits }: Reading,
+  sql: string,
+): Promise<readonly T[]> {
+  return database.sql.unsafe<T[]>(boundedSql(limits, sql)).catch((error: unknown) => {
     if (["42P01", "3F000", "42501", "42703"].includes(codeOf(error) ?? "")) return [];
-    throw error;
+    throw readFailure(error, `the run log ${showTable(runLogName(ledger))}`, limits);
   });
 }
 

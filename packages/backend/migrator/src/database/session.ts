@@ -1,20 +1,36 @@
+import type { Readable, Writable } from "node:stream";
 import postgres from "postgres";
 import type { ServerAddress } from "../connection-url.ts";
 import { connectionLost, oneSocket } from "./socket.ts";
 
 /** A connection that is never silently replaced by another one. */
 export interface Session {
-  /** Runs SQL text as it is (simple protocol: several commands may be in it). Calls that are not awaited are pipelined. */
+  /**
+   * Runs SQL text as it is (simple protocol: several commands may be in it). Calls that are not awaited are pipelined.
+   * @returns the rows of its last command
+   */
   unsafe<T extends readonly object[] = readonly Readonly<Record<string, unknown>>[]>(
     text: string,
   ): Promise<T & Columns>;
+  /**
+   * The same for text whose rows matter only as a sign. @param onRow called while the server's answers are read, so
+   * before any NOTICE of a later query
+   */
+  signal(text: string, onRow: () => void): Promise<void>;
+  /**
+   * Runs a `COPY … TO STDOUT` and hands over its bytes. @param take is waited for before more is read; where it fails,
+   * the rest is read and dropped, and its error thrown: the driver cannot leave a COPY half way
+   */
+  copyOut(text: string, take: (bytes: Buffer) => Promise<void> | void): Promise<void>;
+  /** Runs a `COPY … FROM STDIN`. @param feed writes all bytes; where it fails, the COPY fails too */
+  copyIn(text: string, feed: (target: Writable, signal: AbortSignal) => Promise<void>): Promise<void>;
   /** Closes it. @param timeout longest wait for what is still under way, in s */
   end(options: { readonly timeout: number }): Promise<void>;
 }
 
-/** Names of a result's columns, there also when it has no row. */
+/** Names of a result's columns and the numbers (OID) of their types, there also when it has no row. */
 export interface Columns {
-  readonly columns: readonly { readonly name: string }[];
+  readonly columns: readonly { readonly name: string; readonly type: number }[];
 }
 
 /** Name of our sessions, unless the URL gives another. */
@@ -38,18 +54,89 @@ export function openSession(url: URL, address: ServerAddress, onNotice: (message
     // After an orderly end nobody waits for last words, and neither shall the process.
     if (underWay > 0) setTimeout(() => fail(connectionLost()), LAST_WORDS_MS);
   });
+  const send = async <T>(query: () => PromiseLike<T>): Promise<T> => {
+    if (lost) throw connectionLost();
+    underWay++;
+    try {
+      return await Promise.race([query(), loss]);
+    } finally {
+      underWay--;
+    }
+  };
   return {
     async unsafe<T extends readonly object[]>(text: string) {
-      if (lost) throw connectionLost();
-      underWay++;
-      try {
-        return (await Promise.race([client.unsafe(text), loss])) as unknown as T & Columns;
-      } finally {
-        underWay--;
-      }
+      // Sent at once, as `forEach` does: the driver would else wait for somebody to listen, and the order would change.
+      return lastOf(await send(() => client.unsafe(text).execute())) as unknown as T & Columns;
+    },
+    async signal(text, onRow) {
+      await send(() => client.unsafe(text).forEach(onRow));
+    },
+    async copyOut(text, take) {
+      await send(async () => drain(await client.unsafe(text).readable(), take));
+    },
+    async copyIn(text, feed) {
+      const query = client.unsafe(text);
+      const failure = failureOf(query);
+      await send(async () => fill(await query.writable(), failure, feed));
     },
     end: (options) => client.end(options),
   };
+}
+
+async function drain(source: Readable, take: (bytes: Buffer) => Promise<void> | void): Promise<void> {
+  let taking = true;
+  let failure: unknown;
+  const hand = async (bytes: Buffer) => take(bytes);
+  const refuse = (error: unknown) => {
+    taking = false;
+    failure = error;
+  };
+  try {
+    for await (const bytes of source) if (taking) await hand(bytes as Buffer).catch(refuse);
+  } catch (error) {
+    if (taking) throw error;
+  } finally {
+    // The driver pauses its socket when rows come faster than they are read, also with the last ones: then nothing of it
+    // wakes the socket again, and no later query would hear an answer.
+    source._read(0);
+  }
+  if (!taking) throw failure;
+}
+
+async function fill(
+  target: Writable,
+  failure: Promise<never>,
+  feed: (target: Writable, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const controller = new AbortController();
+  try {
+    await Promise.race([feed(target, controller.signal), failure]);
+  } catch (error) {
+    controller.abort();
+    throw error;
+  }
+}
+
+/**
+ * The driver has resolved a COPY's query when data may flow, and drops what the server says against the last byte (a
+ * foreign key, say): neither stream nor query would ever hear of it. So its rejection is listened to here.
+ */
+function failureOf(query: object): Promise<never> {
+  const hooked = query as { reject(error: unknown): void };
+  const failure = new Promise<never>((_, reject) => {
+    const own = hooked.reject;
+    hooked.reject = (error) => {
+      reject(error);
+      own(error);
+    };
+  });
+  failure.catch(() => undefined);
+  return failure;
+}
+
+/** Of several commands the driver gives a list of results. */
+function lastOf(result: readonly unknown[]): unknown {
+  return Array.isArray(result[0]) ? result.at(-1) : result;
 }
 
 /** Parameters that other drivers and poolers put into URLs and that no server knows. */

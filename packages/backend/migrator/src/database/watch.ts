@@ -1,3 +1,4 @@
+import type { Limits } from "../limits.ts";
 import type { Database } from "./connect.ts";
 import type { Session } from "./session.ts";
 
@@ -30,6 +31,14 @@ export interface WatchOptions {
 /** How often the watcher looks, in ms. */
 const LOOK_EVERY_MS = 250;
 
+/** When a watcher first looks at the latest, in ms: most statements have ended by then. */
+const PATIENCE_MS = 400;
+
+/** When to look first, in ms: before the wait for a lock is over. */
+export function patienceOf({ lockTimeoutMs }: Limits): number {
+  return lockTimeoutMs === 0 ? PATIENCE_MS : Math.min(PATIENCE_MS, lockTimeoutMs / 2);
+}
+
 /** How often a cancellation is repeated, in ms. */
 const CANCEL_EVERY_MS = 50;
 
@@ -61,7 +70,8 @@ export function createWatcher(database: Database, pid: number): Watcher {
       const onAbort = () => {
         cancelling = repeat(cancel, 0, CANCEL_EVERY_MS);
       };
-      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+      else signal.addEventListener("abort", onAbort, { once: true });
       try {
         return await work();
       } finally {
@@ -111,7 +121,7 @@ function sightSql(pid: number): string {
         left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80)), '; ')
       from pg_catalog.pg_stat_activity a where a.pid = any(pg_catalog.pg_blocking_pids(${pid}))) as blockers,
     (select format('%s%s', p.phase, case when greatest(p.blocks_total, p.tuples_total) > 0 then format(', %s %%',
-        least(100, 100 * case when p.tuples_total > 0 then p.tuples_done / p.tuples_total else p.blocks_done / nullif(p.blocks_total, 0) end)) end)
+        round(least(100, 100 * case when p.tuples_total > 0 then p.tuples_done / p.tuples_total else p.blocks_done / nullif(p.blocks_total, 0) end))) end)
       from (select phase, blocks_done::numeric, blocks_total::numeric, tuples_done::numeric, tuples_total::numeric
         from pg_catalog.pg_stat_progress_create_index where pid = ${pid}) p) as progress`;
 }

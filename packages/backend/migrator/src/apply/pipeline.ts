@@ -1,0 +1,107 @@
+import { type Books, closingStep } from "./bookkeeping.ts";
+import type { RunContext } from "./context.ts";
+import { type Rows, runTransaction, stepsOf } from "./execute.ts";
+import { type Job, recordOf } from "./job.ts";
+
+/** How many migrations may be under way at once, and how many characters of SQL: enough to keep a far server busy. */
+const MOST_AHEAD = 16;
+const MOST_TEXT_AHEAD = 500_000;
+
+/**
+ * Sends migrations without waiting for those before them, so that the server is not idle for a round trip after each.
+ * Every transaction is still one migration's alone; it fails at its start unless the ledger says that its predecessor stands.
+ */
+export interface Pipeline {
+  /**
+   * One attempt at a job, sent now unless it is under way already; those after it go out behind it. When it fails, all
+   * behind it have failed too and left nothing.
+   */
+  attempt(index: number, retries: number): Promise<readonly Rows[]>;
+  isUnderWay(index: number): boolean;
+  /** After a failed attempt: the jobs that were under way behind it. */
+  readonly fallen: readonly Job[];
+}
+
+/** Whether a file can be one transaction, with the ledger's change and the run log's row in it. */
+export function isWhole({ segments, partial }: Job): boolean {
+  return partial === undefined && segments.length === 1 && segments[0]?.transactional === true;
+}
+
+export function createPipeline(context: RunContext, jobs: readonly Job[], books: Books): Pipeline {
+  const { database, on, settings, signal } = context;
+  const underWay = new Map<number, Promise<readonly Rows[]>>();
+  let fallen: readonly Job[] = [];
+  // Whose NOTICEs the server sends now; those of jobs that nobody has asked for yet are told when somebody does.
+  let speaker = 0;
+  let asked = 0;
+  const early = new Map<number, string[]>();
+  const tell = (index: number, message: string) => {
+    const tag = jobs[index]?.migration.tag;
+    if (tag !== undefined) on({ type: "notice", tag, message });
+  };
+  const hear = (message: string) => {
+    if (speaker <= asked) tell(speaker, message);
+    else early.set(speaker, [...(early.get(speaker) ?? []), message]);
+  };
+  const send = (index: number, job: Job, retries: number) => {
+    const closing = closingStep(books, settings.ledger, job.ledgerSql, recordOf(job, retries));
+    // The first transaction makes ledger and run log; where it fails, it leaves not even these.
+    const first = [...(index === 0 ? books.setUp : []), ...job.guards];
+    const rows = runTransaction(context, [...first, ...stepsOfWhole(job), closing], {
+      onlyIf: jobs[index - 1]?.doneSql,
+      pause: job.save?.(0, first.length),
+      onBegin: () => {
+        speaker = index;
+      },
+    });
+    rows.catch(() => undefined);
+    underWay.set(index, rows);
+    return rows;
+  };
+  const sendAhead = (from: number, room: number) => {
+    for (let index = from, left = room; index < from + MOST_AHEAD && !signal.aborted; index++) {
+      const job = jobs[index];
+      if (job === undefined || !isWhole(job) || job.save) return;
+      left -= textOf(job);
+      if (left < 0) return;
+      if (!underWay.has(index)) send(index, job, 0);
+    }
+  };
+  return {
+    isUnderWay: (index) => underWay.has(index),
+    get fallen() {
+      return fallen;
+    },
+    async attempt(index, retries) {
+      const job = jobs[index];
+      if (job === undefined) throw new RangeError(`there is no job ${index}`);
+      fallen = [];
+      database.onNotice = hear;
+      asked = index;
+      for (const message of early.get(index) ?? []) tell(index, message);
+      early.delete(index);
+      const rows = underWay.get(index) ?? send(index, job, retries);
+      // What was sent behind one that pauses would run in the middle of its transaction.
+      if (job.save === undefined) sendAhead(index + 1, MOST_TEXT_AHEAD - textOf(job));
+      try {
+        return await rows;
+      } catch (error) {
+        fallen = [...underWay.keys()].filter((key) => key !== index).flatMap((key) => jobs[key] ?? []);
+        await Promise.allSettled(underWay.values());
+        underWay.clear();
+        throw error;
+      } finally {
+        underWay.delete(index);
+      }
+    },
+  };
+}
+
+function stepsOfWhole({ script, segments }: Job) {
+  return segments.flatMap((segment) => (segment.transactional ? stepsOf(script, segment.statements) : []));
+}
+
+/** Characters of SQL. */
+function textOf({ script }: Job): number {
+  return script.statements.reduce((sum, { sql }) => sum + sql.length, 0);
+}

@@ -1,0 +1,42 @@
+import { createTestDatabase } from "@repo/test-database";
+import { describe, expect, test } from "vitest";
+import { lockKey } from "../src/database/lock.ts";
+import { type Event, migrate } from "../src/index.ts";
+import { failureOf, quoted } from "./support/database.ts";
+import { makeFolder, THREE } from "./support/folder.ts";
+import { openOther } from "./support/sessions.ts";
+
+describe("the migration lock", () => {
+  const UNLOCKS = { tag: "0000_unlocks", sql: "SELECT pg_advisory_unlock_all();" };
+
+  test("a migration that gives it up ends the run without words about a pooler", async () => {
+    const database = await createTestDatabase();
+    const heard: Event[] = [];
+    const input = { migrations: await makeFolder([UNLOCKS]), url: database.url };
+    await migrate({ ...input, on: (event) => heard.push(event) });
+    expect(heard.map(({ type }) => type)).toEqual(["problems", "planned", "ran"]);
+  });
+
+  test("a migration that gives it up stops the next one, which names that cause", async () => {
+    const database = await createTestDatabase();
+    const migrations = await makeFolder([UNLOCKS, { tag: "0001_next", sql: "SELECT 1;" }]);
+    const error = await failureOf(migrate({ migrations, url: database.url }));
+    expect(error).toMatchObject({
+      code: "lock-lost",
+      state: expect.stringContaining("0000_unlocks was applied"),
+    });
+    expect(error.details).toContainEqual(expect.stringContaining("pg_advisory_unlock_all()"));
+  });
+
+  test("its holder is shown with the time in UTC, whatever the time zone of who asks", async () => {
+    const database = await createTestDatabase();
+    await database.sql.unsafe(`alter database ${quoted(database.name)} set timezone to 'Asia/Tokyo'`);
+    const other = await openOther(database.url, "deploy");
+    const { classId, objectId } = lockKey({ schema: "drizzle", table: "__drizzle_migrations" });
+    await other.run(`select pg_advisory_lock(${classId}, ${objectId})`);
+    const input = { migrations: await makeFolder(THREE), url: database.url, limits: { lockWait: "0" } };
+    const { message } = await failureOf(migrate(input));
+    const since = /\(deploy, .*, connected since (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC\)/.exec(message);
+    expect(Math.abs(Date.parse(`${since?.[1]}T${since?.[2]}Z`) - Date.now())).toBeLessThan(60_000);
+  });
+});

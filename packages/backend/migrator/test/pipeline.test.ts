@@ -1,0 +1,215 @@
+import { createTestDatabase, createTestRole } from "@repo/test-database";
+import { expect, test } from "vitest";
+import { lockKey } from "../src/database/lock.ts";
+import { type Event, migrate, rollback } from "../src/index.ts";
+import { failureOf, quoted, readTables } from "./support/database.ts";
+import { BREAKPOINT, hashOf, type MigrationFiles, makeFolder, tagsOf } from "./support/folder.ts";
+import { startProxy } from "./support/proxy.ts";
+import { openOther, readRunFacts, until, untilBlocked, untilRuns } from "./support/sessions.ts";
+
+/** As many as are never under way at once, each with its own table `t<n>` and a notice. */
+function many(count: number): readonly MigrationFiles[] {
+  return Array.from({ length: count }, (_, index) => ({
+    tag: `${String(index).padStart(4, "0")}_t${index}`,
+    sql: `CREATE TABLE t${index} (n int);${BREAKPOINT}DO $$ BEGIN RAISE NOTICE 'made t${index}'; END $$;`,
+    down: `DROP TABLE t${index};`,
+  }));
+}
+
+/** The files with another text in the place of one. */
+function withSql(files: readonly MigrationFiles[], at: number, sql: string): readonly MigrationFiles[] {
+  return files.map((file, index) => (index === at ? { ...file, sql } : file));
+}
+
+async function prepare(files: readonly MigrationFiles[]) {
+  const database = await createTestDatabase();
+  const events: Event[] = [];
+  const on = (event: Event) => events.push(event);
+  return { database, events, settings: { migrations: await makeFolder(files), url: database.url, on } };
+}
+
+async function appliedHashes(sql: Awaited<ReturnType<typeof prepare>>["database"]["sql"]) {
+  const rows = await sql<{ hash: string }[]>`select hash from drizzle.__drizzle_migrations order by id`;
+  return rows.map(({ hash }) => hash);
+}
+
+/** Notices and ends, as a listener hears them. */
+function toldIn(events: readonly Event[]): readonly string[] {
+  return events.flatMap((event) => {
+    if (event.type === "notice") return [`${event.tag}: ${event.message}`];
+    return event.type === "ran" ? [event.tag] : [];
+  });
+}
+
+test("forty migrations are applied in order, and each notice is told under its own tag, after those before", async () => {
+  const files = many(40);
+  const { database, events, settings } = await prepare(files);
+  const result = await migrate(settings);
+  expect(result.applied.map(({ tag }) => tag)).toEqual(tagsOf(files));
+  expect(await appliedHashes(database.sql)).toEqual(files.map(({ sql }) => hashOf(sql ?? "")));
+  expect(toldIn(events)).toEqual(tagsOf(files).flatMap((tag, n) => [`${tag}: NOTICE: made t${n}`, tag]));
+});
+
+test("one that fails takes down what was sent behind it, which leaves nothing, and a re-run finishes", async () => {
+  const files = many(30);
+  const { database, settings } = await prepare(withSql(files, 4, "CREATE TABLE t4 (n int); SELECT 1 / 0;"));
+  const error = await failureOf(migrate(settings));
+  expect(error.message).toContain("0004_t4.sql, statement 1 of 1");
+  expect(error.state).toBe(
+    "0000_t0, 0001_t1, 0002_t2, 0003_t3 were applied; 0004_t4 was undone whole and is still pending",
+  );
+  expect(await readTables(database.sql)).toEqual(["t0", "t1", "t2", "t3"]);
+  expect((await readRunFacts(database.sql)).map(({ tag, outcome }) => `${tag} ${outcome}`)).toEqual([
+    ...["0000_t0", "0001_t1", "0002_t2", "0003_t3"].map((tag) => `${tag} done`),
+    "0004_t4 failed",
+  ]);
+  const again = { ...settings, migrations: await makeFolder(files) };
+  expect((await migrate(again)).applied).toHaveLength(26);
+});
+
+test("one that has to be tried again is tried again, and those behind it run once, after it", async () => {
+  const files = withSql(many(12), 3, "ALTER TABLE busy ADD COLUMN n int;");
+  const { database, events, settings } = await prepare(files);
+  await database.sql`create table busy ()`;
+  const other = await openOther(database.url, "reader");
+  await other.run("begin; select * from busy");
+  const run = migrate({ ...settings, limits: { lockTimeout: "200ms" } });
+  await untilBlocked(database.sql);
+  while (!events.some(({ type }) => type === "retrying")) await new Promise((go) => setTimeout(go, 20));
+  await other.run("commit");
+  expect((await run).applied.map(({ tag }) => tag)).toEqual(tagsOf(files));
+  expect(await appliedHashes(database.sql)).toEqual(files.map(({ sql }) => hashOf(sql ?? "")));
+  const retried = (await readRunFacts(database.sql)).filter(({ retries }) => retries > 0);
+  expect(retried.map(({ tag }) => tag)).toEqual(["0003_t3"]);
+});
+
+test("sixteen that follow are with the server before a migration has ended, and no more", async () => {
+  const files = withSql(many(20), 1, "SELECT pg_sleep(1.5) /* first */;");
+  const { database, events, settings } = await prepare(files);
+  const proxy = await startProxy(database.url);
+  const run = migrate({ ...settings, url: proxy.url });
+  await untilRuns(database.sql, "first");
+  await until("word of the one before", async () => events.some(({ type }) => type === "ran"));
+  // What was sent at that word is on its way.
+  await database.sql`select pg_sleep(0.5)`;
+  // From here on server and runner hear nothing of each other.
+  proxy.stall();
+  const sent = files.slice(0, 18);
+  await until("all that was sent", async () => (await appliedHashes(database.sql)).length >= sent.length);
+  await database.sql`select pg_sleep(0.2)`;
+  expect(await appliedHashes(database.sql)).toEqual(sent.map(({ sql }) => hashOf(sql ?? "")));
+  proxy.cut();
+  proxy.heal();
+  const error = await failureOf(run);
+  expect(error).toMatchObject({
+    code: "connection-lost",
+    state: `0000_t0 was applied; ${tagsOf(sent).slice(1).join(", ")} were committed before that`,
+  });
+});
+
+test("files in segments among others wait for those before, and have their own notices", async () => {
+  const half = "DO $$ BEGIN RAISE NOTICE 'half'; END $$;";
+  const files = withSql(many(8), 3, `CREATE TABLE t3 (n int);\nCOMMIT;\n${half}`);
+  const { database, events, settings } = await prepare(files);
+  expect((await migrate(settings)).applied.map(({ tag }) => tag)).toEqual(tagsOf(files));
+  expect(await appliedHashes(database.sql)).toEqual(files.map(({ sql }) => hashOf(sql ?? "")));
+  expect(toldIn(events)).toEqual(
+    tagsOf(files).flatMap((tag, n) => [`${tag}: NOTICE: ${n === 3 ? "half" : `made t${n}`}`, tag]),
+  );
+});
+
+test("each try tells its notices once", async () => {
+  const again = `DO $$ BEGIN RAISE NOTICE 'try'; IF nextval('tries') < 3 THEN RAISE SQLSTATE '40001'; END IF; END $$;`;
+  const files = withSql(many(4), 2, again);
+  const { database, events, settings } = await prepare(files);
+  await database.sql`create sequence tries`;
+  await migrate(settings);
+  const tries = Array(3).fill("0002_t2: NOTICE: try");
+  expect(toldIn(events).slice(4)).toEqual([...tries, "0002_t2", "0003_t3: NOTICE: made t3", "0003_t3"]);
+});
+
+test.each([
+  ["the role", "SET ROLE %1;", "current_user"],
+  ["the session's user", "SET SESSION AUTHORIZATION %1;", "session_user"],
+  ["a setting", "SET search_path = '';", "current_setting('search_path')"],
+  [
+    "read-only transactions",
+    "SET default_transaction_read_only = on;",
+    "current_setting('transaction_read_only')",
+  ],
+  ["the session's name", "SET application_name = 'mine';", "current_setting('application_name')"],
+])("%s that a file has set is not there for the next", async (_, change, what) => {
+  const role = await createTestRole();
+  const look = `SELECT ${what} AS seen`;
+  const files = [
+    { tag: "0000_before", sql: `CREATE TABLE public.a AS ${look};` },
+    { tag: "0001_set", sql: change.replaceAll("%1", quoted(role.name)) },
+    { tag: "0002_after", sql: `CREATE TABLE public.b AS ${look};` },
+  ];
+  const { database, settings } = await prepare(files);
+  await migrate(settings);
+  const [a, b] = [
+    await database.sql`select seen from public.a`,
+    await database.sql`select seen from public.b`,
+  ];
+  expect(b).toEqual(a);
+});
+
+test("one that gives the lock away is the last: the next does not run without it", async () => {
+  const files = withSql(many(6), 2, "SELECT pg_advisory_unlock_all();");
+  const { database, events, settings } = await prepare(files);
+  const error = await failureOf(migrate(settings));
+  expect(events.filter(({ type }) => type === "warning")).toEqual([]);
+  expect(error).toMatchObject({
+    code: "lock-lost",
+    state: expect.stringContaining("0000_t0, 0001_t1, 0002_t2 were applied; 0003_t3"),
+  });
+  expect(await readTables(database.sql)).toEqual(["t0", "t1"]);
+});
+
+test("a text of the file that is no number is not taken for the loss of the lock", async () => {
+  const { settings } = await prepare(withSql(many(3), 1, "SELECT 'a'::int;"));
+  expect(await failureOf(migrate(settings))).toMatchObject({
+    code: "statement-failed",
+    message: expect.stringContaining("0001_t1.sql, statement 1 of 1"),
+  });
+});
+
+test("each runs under the limits of its run", async () => {
+  const look = "current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')";
+  const files = [0, 1].map((n) => ({
+    tag: `000${n}_a`,
+    sql: `CREATE TABLE a${n} AS SELECT ${look} AS seen;`,
+  }));
+  const { database, settings } = await prepare(files);
+  await migrate({ ...settings, limits: { lockTimeout: "1234ms", statementTimeout: "5678ms" } });
+  for (const n of [0, 1]) {
+    expect(await database.sql.unsafe(`select seen from a${n}`)).toEqual([{ seen: "1234ms 5678ms" }]);
+  }
+});
+
+test("the lock is held twice over, so that proving it does not let go", async () => {
+  const { classId, objectId } = lockKey({ schema: "drizzle", table: "__drizzle_migrations" });
+  const unlock = `pg_advisory_unlock(${classId}, ${objectId})`;
+  const lock = `pg_try_advisory_lock(${classId}, ${objectId})`;
+  const { database, settings } = await prepare(
+    [0, 1, 2].map((n) => ({
+      tag: `000${n}_lock`,
+      sql: `CREATE TABLE l${n} AS SELECT ARRAY[${unlock}, ${unlock}, ${lock}, ${lock}] AS held;`,
+    })),
+  );
+  await migrate(settings);
+  for (const n of [0, 1, 2]) {
+    expect(await database.sql.unsafe(`select held from l${n}`)).toEqual([{ held: [true, true, true, true] }]);
+  }
+});
+
+test("a rollback of many undoes them in order; one that fails leaves those before it undone", async () => {
+  const files = many(20);
+  const { database, settings } = await prepare(files);
+  await migrate(settings);
+  const result = await rollback({ ...settings, steps: 18, allowDataLoss: true });
+  expect(result.rolledBack.map(({ tag }) => tag)).toEqual(tagsOf(files).slice(2).reverse());
+  expect(await readTables(database.sql)).toEqual(["t0", "t1"]);
+  expect(await appliedHashes(database.sql)).toHaveLength(2);
+});

@@ -99,14 +99,16 @@ export function bareReader(cwd: string): Contestant {
   return { name: BARE, command: (url) => node(cwd, [script, url]) };
 }
 
-/** The same SQL in one transaction and without bookkeeping: by psql, where the machine has it, and by postgres.js. */
+/** The same SQL without bookkeeping: by psql, where the machine has it, and by postgres.js. */
 export async function appliers(formats: Formats, cwd: string): Promise<readonly Contestant[]> {
   const script = fileURLToPath(new URL("floors/apply-file.mjs", import.meta.url));
   const raw: Contestant = { name: RAW, command: (url) => node(cwd, [script, url, formats.oneFile]) };
   if ((await psqlVersion()) === undefined) return [raw];
-  const flags = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction"];
+  const flags = ["-X", "-q", "-v", "ON_ERROR_STOP=1"];
+  const psql = (...args: readonly string[]): Command => ({ file: "psql", args: [...flags, ...args], cwd });
   return [
-    { name: PSQL, command: (url) => ({ file: "psql", args: [...flags, "-f", formats.oneFile, url], cwd }) },
+    { name: PSQL, command: (url) => psql("--single-transaction", "-f", formats.oneFile, url) },
+    { name: "psql, a transaction each", command: (url) => psql("-f", formats.oneFileCommitting, url) },
     raw,
   ];
 }

@@ -13,6 +13,8 @@ export interface Formats {
   readonly graphileMigrate: string;
   /** One SQL file with everything. */
   readonly oneFile: string;
+  /** The same with a transaction around each migration. */
+  readonly oneFileCommitting: string;
 }
 
 /** Writes the migrations in every format below `folder`. */
@@ -26,6 +28,7 @@ export async function writeFormats(
     nodePgMigrate: join(folder, "node-pg-migrate"),
     graphileMigrate: join(folder, "graphile-migrate"),
     oneFile: join(folder, "all.sql"),
+    oneFileCommitting: join(folder, "all-committing.sql"),
   };
   await writeDrizzle(formats.drizzle, migrations);
   await writeEach(formats.dbmate, migrations, ({ tag, statements }) => ({
@@ -38,7 +41,9 @@ export async function writeFormats(
     text: `-- Up Migration\n${statements.join("\n")}\n\n-- Down Migration\n`,
   }));
   await writeGraphile(formats.graphileMigrate, migrations);
-  await writeFile(formats.oneFile, migrations.map(({ statements }) => `${statements.join("\n")}\n`).join(""));
+  const texts = migrations.map(({ statements }) => `${statements.join("\n")}\n`);
+  await writeFile(formats.oneFile, texts.join(""));
+  await writeFile(formats.oneFileCommitting, texts.map((text) => `BEGIN;\n${text}COMMIT;\n`).join(""));
   return formats;
 }
 

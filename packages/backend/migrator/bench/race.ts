@@ -10,10 +10,11 @@ export interface Lane {
 /**
  * Lets all run in turns, so that whatever slows the machine for a while slows all of them. Each round begins with
  * another lane; a first round, which fills the caches, is not counted.
+ * @param warmUp whether there is that round
  */
-export async function race(lanes: readonly Lane[], rounds: number): Promise<readonly Times[]> {
+export async function race(lanes: readonly Lane[], rounds: number, warmUp = true): Promise<readonly Times[]> {
   const times = new Map(lanes.map(({ name }) => [name, [] as number[]]));
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = warmUp ? 0 : 1; round <= rounds; round++) {
     for (const lane of rotated(lanes, round)) {
       const ms = await lane.run();
       if (round > 0) times.get(lane.name)?.push(ms);

@@ -1,6 +1,6 @@
 import { cpus, totalmem } from "node:os";
 import type { CaseResult, Table } from "./bench.ts";
-import { median, medianOf, type Times } from "./statistics.ts";
+import { median, ratioOf, type Times } from "./statistics.ts";
 
 /** What was measured on, and with which versions. */
 export interface Setting {
@@ -10,9 +10,8 @@ export interface Setting {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** Timed runs as a table: fastest first, with each one's ratio to the floor. */
+/** Timed runs as a table: fastest first, with each one's ratio to the floor, which is the median of the rounds' ratios. */
 export function timesTable(times: readonly Times[], floor: string): Table {
-  const least = medianOf(times, floor);
   const sorted = [...times].sort((a, b) => median(a.ms) - median(b.ms));
   return {
     head: ["", "median ms", "fastest", "slowest", "runs", `x ${floor}`],
@@ -22,7 +21,7 @@ export function timesTable(times: readonly Times[], floor: string): Table {
       Math.min(...ms).toFixed(0),
       Math.max(...ms).toFixed(0),
       String(ms.length),
-      (median(ms) / least).toFixed(2),
+      ratioOf(times, name, floor).toFixed(2),
     ]),
   };
 }
@@ -38,7 +37,7 @@ export function toMarkdown(setting: Setting, results: readonly CaseResult[]): st
     `- Machine: ${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), ${Math.round(totalmem() / 2 ** 30)} GB`,
     `- ${listed(setting.versions)}`,
     "- The server is on the same machine, in its default settings (fsync is on). Contestants take turns, a first round",
-    "  is not counted.",
+    "  is not counted. A ratio is the median of the rounds' ratios.",
     "",
     "## Goals",
     "",

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startEmbeddedServer } from "../src/database/embedded-server.ts";
 import { VERSION } from "../src/version.ts";
 import type { Bench, CaseResult } from "./bench.ts";
+import { catalog } from "./cases/catalog.ts";
 import { indexBuild } from "./cases/index-build.ts";
 import { far, many } from "./cases/many.ts";
 import { nothingToDo } from "./cases/nothing-to-do.ts";
@@ -18,6 +19,7 @@ const CASES: Readonly<Record<CaseName, (bench: Bench) => Promise<CaseResult>>> =
   many,
   far,
   index: indexBuild,
+  catalog,
 };
 
 const flags = parseFlags(process.argv.slice(2));

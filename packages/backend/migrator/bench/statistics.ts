@@ -15,7 +15,12 @@ export function quantile(values: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }
 
-/** Median of the contestant of this name; NaN where it did not take part. */
-export function medianOf(times: readonly Times[], name: string): number {
-  return median(times.find((one) => one.name === name)?.ms ?? []);
+/**
+ * How many times as long the one took as the other: the median of the rounds' ratios, so that a machine that is slower
+ * for a while changes little. NaN where one did not take part.
+ */
+export function ratioOf(times: readonly Times[], name: string, floor: string): number {
+  const msOf = (wanted: string) => times.find((one) => one.name === wanted)?.ms ?? [];
+  const least = msOf(floor);
+  return median(msOf(name).flatMap((ms, round) => ms / (least[round] ?? Number.NaN)));
 }

@@ -24,7 +24,7 @@ interface Window extends Writes {
 /** An index on a large table while a service writes to it. */
 export async function indexBuild(bench: Bench): Promise<CaseResult> {
   const { flags, databases, rivals } = bench;
-  const url = await databases.create("index_build");
+  const url = await databases.create();
   process.stderr.write(`  filling ${flags.rows} rows\n`);
   await fill(url, flags.rows);
   const mine = ours(await folderWith(bench, "ours", "CONCURRENTLY "), bench.folder);
@@ -36,7 +36,6 @@ export async function indexBuild(bench: Bench): Promise<CaseResult> {
     windows.push(await watchWrites(url, flags.rows, kit.name, () => build(kit, url)));
     process.stderr.write(`  round ${round + 1} of ${flags.runs ?? RUNS}\n`);
   }
-  await databases.drop("index_build");
   return resultOf(flags.rows, windows);
 }
 

@@ -21,7 +21,9 @@ export function project(
       name,
       root: fileURLToPath(new URL(folder, import.meta.url)),
       include: [...include],
-      testTimeout: 30_000,
+      // What a run refuses in CI is asked for by the tests of just that.
+      env: { CI: "" },
+      testTimeout: 60_000,
       hookTimeout: 60_000,
     },
   };
@@ -36,8 +38,8 @@ export default defineConfig({
     globalSetup: fileURLToPath(new URL("vitest.global-setup.ts", import.meta.url)),
     // Tests start processes and wait for PostgreSQL: separate processes keep their signals and environments apart.
     pool: "forks",
-    // One worker a core and not vitest's one less: the main process and PostgreSQL mostly wait for the workers.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // Two workers a core: a test mostly waits, for a process to start, a lock to be given, a pause to end.
+    maxWorkers: 2 * availableParallelism(),
     reporters: json ? ["default", ["json", { outputFile: json }]] : ["default"],
   },
 });

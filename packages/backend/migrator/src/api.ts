@@ -53,8 +53,8 @@ export async function status(input: SettingsInput & StatusOptions & Listening): 
  * What `migrate` would run now. Reads only.
  * @throws MigratorError
  */
-export async function plan(input: SettingsInput & Listening): Promise<PlannedRun> {
-  return readPlan(await readSettings(input), input.on);
+export async function plan(input: SettingsInput & MigrateOptions & Listening): Promise<PlannedRun> {
+  return readPlan(await readSettings(input), input, input.on);
 }
 
 /**

@@ -12,7 +12,11 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   generate: () => import("./commands/generate.ts"),
   migrate: () => import("./commands/migrate.ts"),
   rollback: () => import("./commands/rollback.ts"),
+  restore: () => import("./commands/restore.ts"),
   status: () => import("./commands/status.ts"),
+  check: () => import("./commands/check.ts"),
+  prove: () => import("./commands/prove.ts"),
+  downs: () => import("./commands/downs.ts"),
   baseline: () => import("./commands/baseline.ts"),
   repair: () => import("./commands/repair.ts"),
   "v1-check": () => import("./commands/v1-check.ts"),
@@ -23,6 +27,7 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
 /** Runs the command line and returns its exit code. All errors of all verbs end here, cleaned of passwords. */
 export async function main(args: readonly string[]): Promise<number> {
   for (const text of [...args, ...args.map(textAfterEquals)]) keepSecretOf(text);
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosedPipe);
   const output = createOutput(args.includes("--json"), (text) => redact(text, keptSecrets()));
   try {
     return await runVerb(args, output, interruptSignal(output));
@@ -31,6 +36,11 @@ export async function main(args: readonly string[]): Promise<number> {
     printFailure(output, error);
     return error instanceof MigratorError ? error.exitCode : EXIT.found;
   }
+}
+
+/** `migrator migrate | head` closes the pipe early: nobody listens any more, but the work goes on. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
 }
 
 async function runVerb(args: readonly string[], output: Output, signal: AbortSignal): Promise<number> {
@@ -43,8 +53,8 @@ async function runVerb(args: readonly string[], output: Output, signal: AbortSig
   for (const { verb } of await Promise.all(verbs.map((one) => one()))) {
     const command = program.command(verb.name).description(verb.summary);
     verb.configure(command);
-    command.action(async (flags: Record<string, unknown>) => {
-      exitCode = await verb.run(flags, output, signal);
+    command.action(async () => {
+      exitCode = await verb.run(command.opts(), output, signal, command.args);
     });
   }
   await program.parseAsync(args, { from: "user" });

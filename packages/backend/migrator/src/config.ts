@@ -2,16 +2,32 @@ import { existsSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as z from "zod/mini";
-import { configuredUrl, givenUrl } from "./connection-url.ts";
+import en from "zod/v4/locales/en.js";
+import { configuredUrl, givenUrl, parseUrl } from "./connection-url.ts";
 import { type Environment, findRepositoryRoot, LOOKED_IN, readEnvironment } from "./environment.ts";
 import { MigratorError, messageOf } from "./errors.ts";
+import { readLedgerName } from "./ledger-name.ts";
 import { type Limits, type LimitsInput, readLimits } from "./limits.ts";
 import { PROBLEM_CODES, type SeverityChoices } from "./problem.ts";
 
+// Without a language, it says "Invalid input" of everything.
+z.config(en());
+
 const ledgerSchema = z.strictObject({
-  schema: z._default(z.string().check(z.minLength(1)), "drizzle"),
-  table: z._default(z.string().check(z.minLength(1)), "__drizzle_migrations"),
+  schema: z.optional(z.string()),
+  table: z.optional(z.string()),
 });
+
+const ignoreSchema = z.strictObject({
+  /** The object's name as the check prints it, `*` for any text: `audit.*`. */
+  object: z.string().check(z.minLength(1)),
+  /** The kind as the check prints it: `table`, `trigger`. */
+  kind: z.optional(z.string()),
+  reason: z.string().check(z.minLength(1)),
+});
+
+/** Objects whose drift does not count. */
+export type IgnoreRule = z.infer<typeof ignoreSchema>;
 
 /** Name of the embedded server's database where the config names none. */
 export const DEFAULT_EMBEDDED_DATABASE = "dev";
@@ -27,6 +43,8 @@ const configSchema = z.strictObject({
   ledger: z.optional(ledgerSchema),
   /** Severities of problems, by code, where they shall not be the usual ones. */
   severities: z.optional(z.partialRecord(z.enum(PROBLEM_CODES), z.enum(["error", "warning", "off"]))),
+  /** Objects whose drift does not count, each with the reason. */
+  ignore: z._default(z.array(ignoreSchema), []),
   /** How long a run waits and how often it tries; see --help for each. */
   lockWait: z.optional(z.string()),
   lockTimeout: z.optional(z.string()),
@@ -34,6 +52,8 @@ const configSchema = z.strictObject({
   statementTimeout: z.optional(z.string()),
   retries: z.optional(z.int()),
   retryFor: z.optional(z.string()),
+  /** Folder in which a rollback saves the rows that it drops, relative to the config file. */
+  backups: z.optional(z.string().check(z.minLength(1))),
   /** A document with a section "Clean state", named where a database holds objects that no migration made. */
   runbook: z.optional(z.string()),
   /** Name of the local database that is used when no connection is configured. */
@@ -76,11 +96,18 @@ export interface Settings extends FolderSettings {
   readonly connection: Connection;
   readonly ledger: LedgerName;
   readonly limits: Limits;
+  /** Where throw-away databases may be made. */
+  readonly scratch: ScratchSettings;
+  readonly ignore: readonly IgnoreRule[];
   readonly severities: SeverityChoices;
   /** Whether warnings stop a run as errors do. */
   readonly strict: boolean;
   /** Whether `NODE_ENV` is `production`. */
   readonly production: boolean;
+  /** Whether `CI` is set: down files that nobody has finished are then refused. */
+  readonly ci: boolean;
+  /** Absolute path of the folder in which a rollback saves the rows that it drops. */
+  readonly backupFolder: string;
   /** The project's runbook as messages name it, relative to the repository's root. */
   readonly runbookFile: string | undefined;
 }
@@ -95,24 +122,46 @@ export interface SettingsInput {
   readonly schema?: string | undefined;
   /** drizzle-kit's config file. */
   readonly drizzleConfig?: string | undefined;
-  readonly ledger?: Partial<LedgerName> | undefined;
+  readonly ledger?: { readonly [key in keyof LedgerName]?: string | undefined } | undefined;
   readonly limits?: LimitsInput | undefined;
   readonly strict?: boolean | undefined;
+  /** In which a rollback saves the rows that it drops; `backups` in the current folder unless set. */
+  readonly backupFolder?: string | undefined;
 }
 
 /** Settings of a verb that needs a migrations folder and a database. */
 export async function readSettings(input: SettingsInput): Promise<Settings> {
   const context = await readContext(input.config);
-  const { config, folder, root, environment } = context;
+  const { config, file, folder, root, environment } = context;
   return {
     ...folderSettingsOf(context, input),
     connection: connectionOf(context, input),
-    ledger: ledgerSchema.parse({ ...config.ledger, ...definedOnly(input.ledger) }),
-    limits: readLimits(input.limits ?? {}, environment, config),
+    ledger: readLedgerName(input.ledger ?? {}, config.ledger ?? {}, file),
+    limits: readLimits(input.limits ?? {}, environment, config, file),
+    scratch: scratchOf(context),
+    ignore: config.ignore,
     severities: config.severities ?? {},
     strict: input.strict ?? false,
     production: isProduction(environment),
+    ci: !["", "0", "false", undefined].includes(environment.get("CI")),
+    backupFolder: backupFolderOf(context, input),
     runbookFile: config.runbook && relative(root, resolve(folder, config.runbook)),
+  };
+}
+
+/** Where throw-away databases may be made. */
+export interface ScratchSettings {
+  /** `SCRATCH_DATABASE_URL`: a server whose role may create databases. */
+  readonly url: string | undefined;
+  /** The last resort; undefined in production. */
+  readonly embedded: EmbeddedSettings | undefined;
+}
+
+function scratchOf({ environment, root, config }: Context): ScratchSettings {
+  const url = environment.get("SCRATCH_DATABASE_URL") || undefined;
+  return {
+    url: url && parseUrl(url, "SCRATCH_DATABASE_URL").href,
+    embedded: isProduction(environment) ? undefined : { root, database: config.embeddedDatabase },
   };
 }
 
@@ -142,20 +191,22 @@ export async function readEmbedded(input: SettingsInput): Promise<EmbeddedSettin
 /** The config file, where it lies, and the environment that goes with its repository. */
 interface Context {
   readonly config: z.output<typeof configSchema>;
+  /** Absolute path, also where there is none. */
+  readonly file: string;
   readonly folder: string;
   readonly root: string;
   readonly environment: Environment;
 }
 
 async function readContext(configPath: string | undefined): Promise<Context> {
-  const { config, folder } = await readConfig(configPath);
+  const { config, file, folder } = await readConfig(configPath);
   const root = findRepositoryRoot(folder);
-  return { config, folder, root, environment: readEnvironment(root) };
+  return { config, file, folder, root, environment: readEnvironment(root) };
 }
 
-function folderSettingsOf({ config, folder }: Context, input: SettingsInput): FolderSettings {
+function folderSettingsOf({ config, file, folder }: Context, input: SettingsInput): FolderSettings {
   const migrations = pathOf(input.migrations, config.migrations, folder);
-  if (migrations === undefined) throw noFolder();
+  if (migrations === undefined) throw noFolder(file);
   return {
     migrations,
     schemaFile: pathOf(input.schema, config.schema, folder),
@@ -173,6 +224,11 @@ function pathOf(
   return configured === undefined ? undefined : resolve(folder, configured);
 }
 
+function backupFolderOf({ config, folder, environment }: Context, input: SettingsInput): string {
+  const given = input.backupFolder ?? (environment.get("MIGRATOR_BACKUPS") || undefined);
+  return pathOf(given, config.backups, folder) ?? resolve("backups");
+}
+
 function connectionOf({ config, root, environment }: Context, input: SettingsInput): Connection {
   const url = input.url === undefined ? configuredUrl(environment) : givenUrl(input.url, environment);
   if (url !== undefined) return { kind: "url", url };
@@ -182,11 +238,6 @@ function connectionOf({ config, root, environment }: Context, input: SettingsInp
 
 function isProduction(environment: Environment): boolean {
   return environment.get("NODE_ENV") === "production";
-}
-
-function definedOnly<T extends object>(values: T | undefined): Partial<T> {
-  const pairs = Object.entries(values ?? {}).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(pairs) as Partial<T>;
 }
 
 function noDatabase(): MigratorError {
@@ -202,7 +253,7 @@ function noDatabase(): MigratorError {
 async function readConfig(path: string | undefined) {
   const file = resolve(path ?? "migrator.config.js");
   if (path === undefined && !existsSync(file))
-    return { config: configSchema.parse({}), folder: process.cwd() };
+    return { config: configSchema.parse({}), file, folder: process.cwd() };
   const loaded: unknown = await import(pathToFileURL(file).href).then(
     (module: { default?: unknown }) => module.default,
     (cause: unknown) => {
@@ -211,7 +262,7 @@ async function readConfig(path: string | undefined) {
   );
   const parsed = configSchema.safeParse(loaded);
   if (!parsed.success) throw configBroken(file, z.prettifyError(parsed.error), parsed.error);
-  return { config: parsed.data, folder: dirname(file) };
+  return { config: parsed.data, file, folder: dirname(file) };
 }
 
 function configBroken(file: string, reason: string, cause: unknown): MigratorError {
@@ -227,11 +278,14 @@ function configBroken(file: string, reason: string, cause: unknown): MigratorErr
   });
 }
 
-function noFolder(): MigratorError {
+function noFolder(file: string): MigratorError {
+  const there = existsSync(file);
   return new MigratorError({
     code: "setting-missing",
-    message: "which migrations folder? none was named and there is no migrator.config.js here",
+    message: `which migrations folder? none was named, and ${there ? `${file} names none` : "there is no migrator.config.js here"}`,
     state: "nothing was done",
-    fix: "pass --migrations <folder>, or --config <migrator.config.js>",
+    fix: there
+      ? `set "migrations" in ${file}, or pass --migrations <folder>`
+      : "pass --migrations <folder>, or --config <migrator.config.js>",
   });
 }

@@ -24,6 +24,7 @@ export function readEnvironment(root: string, env: NodeJS.ProcessEnv = process.e
   const layers = [{ name: "the environment", values: definedOf(env) }, ...files];
   for (const { values } of layers) {
     keepSecretOf(values.DATABASE_URL);
+    keepSecretOf(values.SCRATCH_DATABASE_URL);
     keepSecret(values.POSTGRES_PASSWORD);
   }
   const layerOf = (name: string) => layers.find((layer) => name in layer.values);

@@ -6,12 +6,26 @@ export type Event =
   | { readonly type: "waiting"; readonly holder: string }
   | { readonly type: "warning"; readonly message: string }
   | { readonly type: "problems"; readonly problems: readonly Problem[] }
-  | { readonly type: "planned"; readonly tags: readonly string[]; readonly direction: "up" | "down" }
+  | {
+      readonly type: "planned";
+      readonly tags: readonly string[];
+      readonly direction: "up" | "down";
+      /** What down files say on their `-- loses:` lines. */
+      readonly loses?: readonly { readonly tag: string; readonly what: string }[];
+    }
   | {
       readonly type: "ran";
       readonly tag: string;
       readonly durationMs: number;
       readonly direction: "up" | "down";
+    }
+  | { readonly type: "saving" | "restoring"; readonly tag: string; readonly what: string }
+  | {
+      readonly type: "saved";
+      readonly tag: string;
+      readonly folder: string;
+      readonly rows: number;
+      readonly bytes: number;
     }
   | { readonly type: "notice"; readonly tag: string; readonly message: string }
   | {

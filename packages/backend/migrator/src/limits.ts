@@ -46,7 +46,7 @@ export const LIMITS = [
     "10",
     "how often a migration is tried again after a lock timeout, a deadlock or a serialization failure",
   ),
-  row("retryFor", "5min", "how long a migration is tried again"),
+  row("retryFor", "5min", "how long a migration is tried again; 0 for not at all"),
 ] as const;
 
 function row(key: keyof LimitsInput, usual: string, summary: string): LimitName {
@@ -61,16 +61,24 @@ function row(key: keyof LimitsInput, usual: string, summary: string): LimitName 
 }
 
 /**
- * The limits in force: a flag ranks before the environment, that before the config file.
+ * The limits in force: what the caller says ranks before the environment, that before the config file.
+ * @param given from a program; flags have been checked by `checkLimit`, under their own names
+ * @param configFile as messages name it
  * @throws MigratorError `setting-invalid`
  */
-export function readLimits(flags: LimitsInput, environment: Environment, config: LimitsInput): Limits {
-  const value = ({ key, flag, variable, usual }: LimitName) => {
-    if (flags[key] !== undefined) return { text: String(flags[key]), name: flag };
+export function readLimits(
+  given: LimitsInput,
+  environment: Environment,
+  config: LimitsInput,
+  configFile: string,
+): Limits {
+  assertKnownKeys("limits", given, KEYS);
+  const value = ({ key, variable, usual }: LimitName) => {
+    if (given[key] !== undefined) return { text: String(given[key]), name: `limits.${key}` };
     const fromEnvironment = environment.get(variable);
     if (fromEnvironment)
       return { text: fromEnvironment, name: `${variable} (from ${environment.sourceOf(variable)})` };
-    return { text: String(config[key] ?? usual), name: `${key} in migrator.config.js` };
+    return { text: String(config[key] ?? usual), name: `${key} in ${configFile}` };
   };
   const [lockWait, lockTimeout, concurrentLockTimeout, statementTimeout, retries, retryFor] =
     LIMITS.map(value);
@@ -82,6 +90,18 @@ export function readLimits(flags: LimitsInput, environment: Environment, config:
     retries: parseCount(retries),
     retryForMs: parseDuration(retryFor),
   };
+}
+
+const KEYS: readonly string[] = LIMITS.map(({ key }) => key);
+
+/**
+ * Refuses a mistyped key, which plain JavaScript would let pass unheard. @param name of the setting, e.g. `limits`
+ * @throws MigratorError `setting-invalid`
+ */
+export function assertKnownKeys(name: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw invalid(`${name}.${unknown}`, "there is no such setting", `use one of: ${known.join(", ")}`);
 }
 
 /** Checks a limit where it is typed, before anything else is looked at. @throws MigratorError `setting-invalid` */

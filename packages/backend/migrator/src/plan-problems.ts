@@ -10,7 +10,7 @@ export function edited(tag: string, fileHash: string | null, ledgerHash: string 
     severity: "error",
     tag,
     message: `${tag}.sql was changed after it had been applied (ledger ${short(ledgerHash)}, file ${short(fileHash)})`,
-    fix: `restore ${tag}.sql from version control, and put the change into a new migration`,
+    fix: `restore ${tag}.sql from version control, and put the change into a new migration; if the file is right as it is: \`migrator repair --accept ${tag}\``,
   };
 }
 
@@ -26,13 +26,24 @@ export function missingFile(tag: string): Problem {
 }
 
 /** Pending behind an applied one. */
-export function outOfOrder(tag: string, allowed: boolean): Problem {
+export function outOfOrder(tag: string): Problem {
   return {
     code: "out-of-order",
-    severity: allowed ? "warning" : "error",
+    severity: "error",
     tag,
     message: `${tag} is pending, but a migration behind it in the journal is applied already (a late merge?)`,
     fix: "run it with --allow-out-of-order if it does not depend on the order, or generate it again on top",
+  };
+}
+
+/** A ledger row whose date is not the journal's. */
+export function whenMismatch(tag: string, when: number, { id, createdAt }: LedgerRow): Problem {
+  return {
+    code: "when-mismatch",
+    severity: "warning",
+    tag,
+    message: `the ledger dates ${tag} ${createdAt ?? "nowhen"} (row ${id}), the journal ${when}`,
+    fix: "Drizzle's own migrator goes by the ledger's last date and may skip migrations; `migrator repair` realigns the row",
   };
 }
 
@@ -54,7 +65,7 @@ export function duplicateRow(row: LedgerRow): Problem {
     severity: "warning",
     tag: null,
     message: `the ledger holds the same migration more than once (row ${row.id}, hash ${short(row.hash)})`,
-    fix: "two runners without a lock did this: check that the migration's data changes were not made twice",
+    fix: "two runners without a lock did this: check that the migration's data changes were not made twice; `migrator repair` removes the row",
   };
 }
 
@@ -79,6 +90,7 @@ export function journalProblems(migrations: readonly Migration[], now: number): 
     if (previous && migration.when <= previous.when) problems.push(whenNotIncreasing(migration, previous));
     if (migration.when > now) problems.push(whenInFuture(migration));
     const number = numberOf(migration.tag);
+    if (number === undefined) return problems;
     const twin = firsts.get(number);
     if (twin) problems.push(duplicateNumber(migration, twin));
     else firsts.set(number, migration);
@@ -98,8 +110,24 @@ export function schemaAhead(): Problem {
   };
 }
 
+/** A down file that still waits for a hand. */
+export function downUnfinished({ tag, down }: Migration): readonly Problem[] {
+  const mark = down?.unfinished === undefined ? "unproved" : "unfinished";
+  const reason = down?.[mark];
+  if (down === undefined || reason === undefined) return [];
+  return [
+    {
+      code: "down-unfinished",
+      severity: "error",
+      tag,
+      message: `${down.fileName} is marked ${mark}: ${reason}`,
+      fix: `finish it (\`migrator prove --from ${tag}\` tries it) and remove its "${mark}" line; one that cannot be undone says so: -- irreversible: <reason>`,
+    },
+  ];
+}
+
 /** A run that was cut, and whose file is as it was. */
-export function partlyApplied({ tag, completed }: PartialRun): Problem {
+export function partlyApplied(tag: string, { completed }: PartialRun): Problem {
   return {
     code: "partly-applied",
     severity: "warning",
@@ -116,7 +144,18 @@ export function editedWhenCut({ tag, completed }: PartialRun): Problem {
     severity: "error",
     tag,
     message: `${tag}.sql was changed after a run of it had been cut (${partsOf(completed)})`,
-    fix: `restore ${tag}.sql from version control and migrate: it goes on where it stopped; put the change into a new migration`,
+    fix: `restore ${tag}.sql from version control and migrate: it goes on where it stopped; put the change into a new migration. If what stands was undone by hand: \`migrator repair --forget ${tag}\``,
+  };
+}
+
+/** A run that was cut, and whose file is gone. */
+export function lostWhenCut({ tag, completed }: PartialRun): Problem {
+  return {
+    code: "partly-applied",
+    severity: "warning",
+    tag: null,
+    message: `a run of ${tag} was cut (${partsOf(completed)}), and no file here has its name or its text`,
+    fix: `restore ${tag}.sql (renamed and edited, it would run again from its first statement), or say \`migrator repair --forget ${tag}\``,
   };
 }
 
@@ -197,8 +236,9 @@ function snapshotMissing(migration: Migration): Problem {
   };
 }
 
-function numberOf(tag: string): string {
-  return tag.split("_")[0] ?? tag;
+/** Undefined where the project numbers nothing (`prefix: "none"`): then all migrations share one snapshot file. */
+function numberOf(tag: string): string | undefined {
+  return /^\d+(?=_|$)/.exec(tag)?.[0];
 }
 
 function short(hash: string | null | undefined): string {

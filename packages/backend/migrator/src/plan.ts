@@ -2,10 +2,12 @@ import type { LedgerRow } from "./database/ledger.ts";
 import type { PartialRun } from "./database/run-log.ts";
 import type { Migration, MigrationFolder } from "./folder/read.ts";
 import {
+  downUnfinished,
   duplicateRow,
   edited,
   editedWhenCut,
   journalProblems,
+  lostWhenCut,
   missingFile,
   notInJournal,
   outOfOrder,
@@ -13,8 +15,9 @@ import {
   partlyRolledBack,
   schemaAhead,
   unknownApplied,
+  whenMismatch,
 } from "./plan-problems.ts";
-import type { Problem, SeverityChoices } from "./problem.ts";
+import type { Problem, ProblemCode, SeverityChoices } from "./problem.ts";
 
 /** `edited`: applied, and the file has changed since. `missing`: in the journal without a file. `unknown`: in the ledger alone. */
 export type MigrationState = "applied" | "pending" | "edited" | "missing" | "unknown";
@@ -36,6 +39,8 @@ export interface Plan {
   readonly entries: readonly PlanEntry[];
   /** What `migrate` runs, in this order. */
   readonly pending: readonly Migration[];
+  /** Runs that were cut and that `migrate` takes up again. */
+  readonly cut: ReadonlyMap<Migration, PartialRun>;
   /** Ledger rows that say what another row says already. */
   readonly duplicates: readonly LedgerRow[];
   readonly problems: readonly Problem[];
@@ -48,6 +53,8 @@ export interface PlanOptions {
   readonly partials?: readonly PartialRun[] | undefined;
   /** Whether the Drizzle schema has changes that no migration holds, where somebody has looked. */
   readonly schemaAhead?: boolean | undefined;
+  /** Whether this is CI, which takes no pending migration whose down nobody has finished. */
+  readonly ci?: boolean | undefined;
   /** Severities other than the usual. */
   readonly severities?: SeverityChoices | undefined;
   /** Makes warnings errors. */
@@ -68,44 +75,87 @@ export function planMigrations(
     (row) => ({ tag: null, hash: row.hash, state: "unknown", migration: undefined, row }) as const,
   );
   const entries = [...known, ...unknown];
+  const pending = known.flatMap((entry) =>
+    entry.state === "pending" && entry.migration ? [entry.migration] : [],
+  );
+  const cut = matchCutRuns(pending, options.partials ?? []);
   return {
     entries,
-    pending: known.flatMap((entry) =>
-      entry.state === "pending" && entry.migration ? [entry.migration] : [],
-    ),
+    pending,
+    cut,
     duplicates: rows.duplicates,
     problems: judge(options, [
-      ...known.flatMap((entry, index) => entryProblems(entry, isBehind(known, index), options)),
+      ...known.flatMap((entry, index) => entryProblems(entry, isBehind(known, index))),
       ...unknown.map((entry) => unknownApplied(entry.row)),
       ...rows.duplicates.map(duplicateRow),
       ...folder.orphans.map(notInJournal),
       ...journalProblems(folder.migrations, options.now),
       ...(options.schemaAhead === true ? [schemaAhead()] : []),
-      ...(options.partials ?? []).flatMap((partial) => partialProblems(known, partial)),
+      ...(options.ci === true ? pending.flatMap(downUnfinished) : []),
+      ...[...cut].map(([migration, partial]) => partlyApplied(migration.tag, partial)),
+      ...(options.partials ?? [])
+        .filter((partial) => ![...cut.values()].includes(partial))
+        .flatMap((partial) => partialProblems(known, ledger, partial)),
     ]),
   };
 }
 
 /** Problems with the severity that the project gives them. */
 function judge(
-  { severities = {}, strict = false }: PlanOptions,
+  { severities = {}, strict = false, allowOutOfOrder = false }: PlanOptions,
   problems: readonly Problem[],
 ): readonly Problem[] {
+  // What somebody has allowed, or what only a run can mend, does not stop the run.
+  const settled = (code: ProblemCode) =>
+    code === "partly-applied" || (allowOutOfOrder && code === "out-of-order");
   return problems.flatMap((problem) => {
     const severity = severities[problem.code] ?? problem.severity;
     if (severity === "off") return [];
+    if (settled(problem.code)) return [{ ...problem, severity: "warning" }];
     return [{ ...problem, severity: strict ? "error" : severity }];
   });
 }
 
-/** What a run that was cut means now. Those of other folders and of finished migrations mean nothing. */
-function partialProblems(entries: readonly PlanEntry[], partial: PartialRun): readonly Problem[] {
+/**
+ * Gives each pending migration the run of it that was cut: the one of its tag and text, or, where the file was renamed
+ * since, the one of its text that no other file can claim.
+ */
+function matchCutRuns(
+  pending: readonly Migration[],
+  partials: readonly PartialRun[],
+): ReadonlyMap<Migration, PartialRun> {
+  const of = new Map<Migration, PartialRun>();
+  const free = new Set(partials.filter(({ direction }) => direction === "up"));
+  const claim = (fits: (migration: Migration, partial: PartialRun) => boolean) => {
+    for (const migration of pending) {
+      const partial = of.has(migration)
+        ? undefined
+        : [...free].find(
+            (candidate) => candidate.scriptHash === migration.up?.hash && fits(migration, candidate),
+          );
+      if (partial === undefined) continue;
+      of.set(migration, partial);
+      free.delete(partial);
+    }
+  };
+  claim((migration, partial) => migration.tag === partial.tag);
+  const tags = new Set(pending.map(({ tag }) => tag));
+  claim((_, partial) => !tags.has(partial.tag));
+  return of;
+}
+
+/** What a cut run that cannot be taken up means now. Those of finished migrations mean nothing. */
+function partialProblems(
+  entries: readonly PlanEntry[],
+  ledger: readonly LedgerRow[],
+  partial: PartialRun,
+): readonly Problem[] {
   const entry = entries.find(({ tag }) => tag === partial.tag);
-  if (entry?.migration === undefined) return [];
-  if (partial.direction === "down") return entry.state === "pending" ? [] : [partlyRolledBack(partial)];
-  if (entry.state !== "pending") return [];
-  const same = entry.migration.up?.hash === partial.scriptHash;
-  return [same ? partlyApplied(partial) : editedWhenCut(partial)];
+  if (partial.direction === "down")
+    return entry === undefined || entry.state === "pending" ? [] : [partlyRolledBack(partial)];
+  if (entry === undefined)
+    return ledger.some(({ hash }) => hash === partial.scriptHash) ? [] : [lostWhenCut(partial)];
+  return entry.state === "pending" ? [editedWhenCut(partial)] : [];
 }
 
 interface MatchedRows {
@@ -157,11 +207,13 @@ function isBehind(entries: readonly PlanEntry[], index: number): boolean {
   return entries.slice(index + 1).some((entry) => entry.row !== undefined);
 }
 
-function entryProblems(entry: PlanEntry, behind: boolean, options: PlanOptions): readonly Problem[] {
-  const { tag, state, hash, row } = entry;
+function entryProblems(entry: PlanEntry, behind: boolean): readonly Problem[] {
+  const { tag, state, hash, row, migration } = entry;
   if (tag === null) return [];
   if (state === "edited") return [edited(tag, hash, row?.hash)];
   if (state === "missing") return [missingFile(tag)];
-  if (state === "pending" && behind) return [outOfOrder(tag, options.allowOutOfOrder ?? false)];
+  if (state === "pending" && behind) return [outOfOrder(tag)];
+  if (state === "applied" && row && row.createdAt !== migration?.when)
+    return [whenMismatch(tag, migration?.when ?? 0, row)];
   return [];
 }

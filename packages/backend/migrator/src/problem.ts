@@ -9,9 +9,11 @@ export const PROBLEM_CODES = [
   "duplicate-number",
   "when-not-increasing",
   "when-in-future",
+  "when-mismatch",
   "snapshot-missing",
   "snapshot-chain-broken",
   "schema-ahead",
+  "down-unfinished",
   "partly-applied",
   "partly-rolled-back",
 ] as const;

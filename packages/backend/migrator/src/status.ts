@@ -1,12 +1,10 @@
 import type { Settings } from "./config.ts";
-import { withDatabase } from "./database/connect.ts";
-import { inspect, showServer } from "./database/inspect.ts";
-import { type AppliedRun, type RunRow, readAppliedRuns, readRuns } from "./database/run-log.ts";
+import { showServer } from "./database/inspect.ts";
+import { type LastRun, type RunRow, readLastRuns, readRuns } from "./database/run-log.ts";
 import { type Listener, SILENT } from "./events.ts";
-import { readFolder } from "./folder/read.ts";
-import { isSchemaAhead } from "./folder/schema-ahead.ts";
-import { type MigrationState, type PlanEntry, planMigrations } from "./plan.ts";
+import type { MigrationState, PlanEntry } from "./plan.ts";
 import type { Problem } from "./problem.ts";
+import { type SurveyOptions, withProject } from "./survey.ts";
 
 export interface StatusMigration {
   /** Null for a ledger row that no file has. */
@@ -38,27 +36,17 @@ export async function status(
   options: StatusOptions = {},
   on: Listener = SILENT,
 ): Promise<Status> {
-  const { severities, strict } = settings;
-  const folder = await readFolder(settings.migrations);
-  const schemaAhead = strict && (await isSchemaAhead(settings));
-  return withDatabase(
-    settings.connection,
-    async (database) => {
-      const [{ facts, ledger, partials }, runs] = await Promise.all([
-        inspect(database, settings.ledger),
-        readAppliedRuns(database, settings.ledger),
-      ]);
-      const { entries, problems } = planMigrations(folder, ledger, {
-        partials,
-        schemaAhead,
-        severities,
-        strict,
-        now: Date.now(),
-      });
-      const migrations = entries.map((entry) => describe(entry, runs));
+  return withProject(
+    settings,
+    async (database, survey) => {
+      const [{ inspection, plan }, runs] = await Promise.all([survey(), readLastRuns(database, settings)]);
+      const { entries, problems } = plan;
+      const { facts } = inspection;
+      const tags = new Set(entries.flatMap(({ tag }) => tag ?? []));
+      const migrations = entries.map((entry) => describe(entry, runs, tags));
       const found = { database: facts.database, server: showServer(database, facts), migrations, problems };
       if (options.runs === undefined) return found;
-      return { ...found, runs: await readRuns(database, settings.ledger, options.runs) };
+      return { ...found, runs: await readRuns(database, settings, options.runs) };
     },
     on,
   );
@@ -68,7 +56,7 @@ export async function status(
 export interface PlannedRun {
   readonly database: string;
   readonly server: string;
-  /** In the order in which they would run. */
+  /** In the order in which they would run; none of them does while `problems` holds an error. */
   readonly pending: readonly {
     readonly tag: string;
     readonly statements: readonly { readonly sql: string; readonly line: number }[];
@@ -77,32 +65,51 @@ export interface PlannedRun {
 }
 
 /** The decision that `migrate` would make now, without making it. Reads only. */
-export async function plan(settings: Settings, on: Listener = SILENT): Promise<PlannedRun> {
-  const { severities, strict } = settings;
-  const folder = await readFolder(settings.migrations);
-  return withDatabase(
-    settings.connection,
-    async (database) => {
-      const { facts, ledger, partials } = await inspect(database, settings.ledger);
-      const { pending, problems } = planMigrations(folder, ledger, {
-        partials,
-        severities,
-        strict,
-        now: Date.now(),
-      });
+export async function plan(
+  settings: Settings,
+  options: SurveyOptions = {},
+  on: Listener = SILENT,
+): Promise<PlannedRun> {
+  return withProject(
+    settings,
+    async (database, survey) => {
+      const { inspection, plan, run } = await survey(options);
       return {
-        database: facts.database,
-        server: showServer(database, facts),
-        pending: pending.map(({ tag, up }) => ({ tag, statements: up?.statements ?? [] })),
-        problems,
+        database: inspection.facts.database,
+        server: showServer(database, inspection.facts),
+        pending: run.map(({ tag, up }) => ({
+          tag,
+          statements: up?.statements ?? [],
+        })),
+        problems: plan.problems,
       };
     },
     on,
   );
 }
 
-function describe({ tag, hash, state, row }: PlanEntry, runs: readonly AppliedRun[]): StatusMigration {
-  // By the ledger's hash: of an edited file, that is what was applied.
-  const run = runs.find((candidate) => candidate.hash === row?.hash);
-  return { tag, hash, state, appliedAt: run?.appliedAt ?? null, durationMs: run?.durationMs ?? null };
+function describe(entry: PlanEntry, runs: readonly LastRun[], tags: ReadonlySet<string>): StatusMigration {
+  const { tag, hash, state } = entry;
+  const run = findRun(entry, runs, tags);
+  const applied = run?.direction === "up" ? run : undefined;
+  return {
+    tag,
+    hash,
+    state,
+    appliedAt: applied?.finishedAt ?? null,
+    durationMs: applied?.durationMs ?? null,
+  };
+}
+
+/**
+ * The run that made a ledger row. By tag and hash, since two files may hold the same text; by the tag alone where `repair
+ * --accept` has changed the row's hash; by the hash alone where the file has another name now.
+ */
+function findRun({ tag, row }: PlanEntry, runs: readonly LastRun[], tags: ReadonlySet<string>) {
+  if (row === undefined) return undefined;
+  return (
+    runs.find((run) => run.tag === tag && run.hash === row.hash) ??
+    runs.find((run) => run.tag === tag) ??
+    runs.find((run) => run.hash === row.hash && !tags.has(run.tag))
+  );
 }

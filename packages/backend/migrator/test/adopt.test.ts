@@ -47,10 +47,10 @@ describe("baseline", () => {
 
   test("is refused where there is a ledger already, with nothing written", async () => {
     const { database, folder } = await foreign();
-    await runCli(["baseline", "--to", "0000_author", ...on(database, folder)]);
+    await runCli(["baseline", ...on(database, folder)]);
     const before = await readEverything(database.sql);
     const result = await runCli(["baseline", ...on(database, folder)]);
-    expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("has 1 rows already") });
+    expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("has 3 rows already") });
     expect(await readEverything(database.sql)).toEqual(before);
   });
 
@@ -143,6 +143,28 @@ describe("repair", () => {
     expect(await readLedgerRows(database.sql)).toEqual(rows);
   });
 
+  test.each([
+    ["another created_at", "7"],
+    ["no created_at", "null"],
+  ])("leaves a row of the same hash with %s to a person: it is no exact duplicate", async (_, when) => {
+    const insert = `insert into ${LEDGER} (hash, created_at) select hash, ${when} from ${LEDGER} where id = 1`;
+    const { database, folder } = await damaged(insert);
+    const before = await readLedgerRows(database.sql);
+    const result = documentOf(await runCli(["repair", "--write", "--json", ...on(database, folder)]));
+    expect(result).toMatchObject({ repairs: [], written: false });
+    expect(await readLedgerRows(database.sql)).toEqual(before);
+  });
+
+  test("keeps one of two rows that are each other's duplicates alone", async () => {
+    const insert = `insert into ${LEDGER} (hash, created_at) select hash, 7 from ${LEDGER} where id = 1`;
+    const { database, folder } = await damaged(
+      insert,
+      insert.replace("id = 1", "id = 1 and created_at <> 7"),
+    );
+    await runCli(["repair", "--write", ...on(database, folder)]);
+    expect((await readLedgerRows(database.sql))?.map(({ id }) => id)).toEqual([1, 2, 3, 4]);
+  });
+
   test("leaves rows alone that no file has", async () => {
     const { database, folder } = await damaged(`insert into ${LEDGER} (hash, created_at) values ('ffff', 1)`);
     expect(documentOf(await runCli(["repair", "--write", "--json", ...on(database, folder)]))).toMatchObject({
@@ -176,12 +198,12 @@ describe("v1-check", () => {
     [
       "two migrations of one second",
       (folder) => writeMigrations(folder, [one, { ...two, when: 1_700_000_000_400 }, three]),
-      ["same-second"],
+      ["when-mismatch", "same-second"],
     ],
     [
       "an order that the times do not have",
       (folder) => writeMigrations(folder, [one, { ...two, when: 1_600_000_000_000 }, three]),
-      ["when-not-increasing"],
+      ["when-mismatch", "when-not-increasing"],
     ],
     ["a missing snapshot", (folder) => rm(join(folder, "meta", "0001_snapshot.json")), ["snapshot-missing"]],
     ["a missing file", (folder) => rm(join(folder, "0001_author_born.sql")), ["missing-file"]],

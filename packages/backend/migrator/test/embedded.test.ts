@@ -148,10 +148,8 @@ describe("with nothing configured", () => {
 
   test("another port is taken where the usual one is in use", async () => {
     const occupied = createServer();
-    occupied.on("error", () => {});
     // In use already, by another test run or a developer's own: just as good.
-    occupied.listen(54_317, "127.0.0.1");
-    await Promise.race([once(occupied, "listening"), once(occupied, "error")]);
+    await new Promise((go) => occupied.once("listening", go).once("error", go).listen(54_317, "127.0.0.1"));
     try {
       const result = await run("status", await makeFolder(THREE));
       expect(result.exitCode).toBe(0);
@@ -273,7 +271,6 @@ test("dev does not start in production", async () => {
 
 describe("reset", () => {
   test("gives an empty database, also while someone is connected, and makes one that a URL names", async () => {
-    const folder = await makeFolder(THREE);
     const dev = await startCli(["dev"], { cwd: root });
     await dev.untilItSays("Ctrl-C stops it");
     const port = await portOf(root);
@@ -281,7 +278,7 @@ describe("reset", () => {
       postgres({ host: "127.0.0.1", port, user: "postgres", database, max: 1, onnotice: () => {} });
     const guest = open("dev");
     await guest`create table mine ()`;
-    const result = await run("reset", folder);
+    const result = await runCli(["reset"], { cwd: root });
     await guest.end();
     expect(result.exitCode).toBe(0);
     expect(result.stdout).toMatch(

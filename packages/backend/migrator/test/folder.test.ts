@@ -21,7 +21,13 @@ describe("readFolder", () => {
         hash: hashOf(THREE[2].sql ?? ""),
         statements: [{ line: 1 }, { line: 3 }],
       },
-      down: { fileName: "0002_book.down.sql", irreversible: undefined, unfinished: undefined },
+      down: {
+        fileName: "0002_book.down.sql",
+        irreversible: undefined,
+        unfinished: undefined,
+        unproved: undefined,
+        loses: [],
+      },
       snapshot: { id: expect.any(String), prevId: expect.any(String) },
     });
     expect(orphans).toEqual([]);
@@ -76,5 +82,20 @@ describe("readFolder", () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, "2026_one"));
     expect(await failureOf(readFolder(folder))).toMatchObject({ code: "journal-missing" });
+  });
+
+  test("neither is one whose files are numbered by time, and whose journal is lost", async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, "20260101000000_one.sql"), "SELECT 1;");
+    expect(await failureOf(readFolder(folder))).toMatchObject({ code: "journal-missing" });
+  });
+
+  test("a folder of both layouts is refused: what runs would depend on who reads it", async () => {
+    const folder = await makeFolder(THREE);
+    await mkdir(join(folder, "20260101000000_one"));
+    await writeFile(join(folder, "20260101000000_one", "migration.sql"), "SELECT 1;");
+    const error = await failureOf(readFolder(folder));
+    expect(error).toMatchObject({ code: "v1-layout", exitCode: 2, state: "nothing was applied" });
+    expect(error.message).toContain("beside a journal");
   });
 });

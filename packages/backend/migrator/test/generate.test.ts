@@ -21,9 +21,19 @@ const AUTHOR_BORN = AUTHOR.replace("name: text().notNull()", "name: text().notNu
 
 const AUTHOR_RENAMED = AUTHOR.replace("name: text().notNull()", "title: text().notNull()");
 
+/** Where scratch databases are made. */
+const { url: scratchUrl } = await createTestDatabase();
+
 /** Runs generate in a project, by flags. */
 function generate(project: string, ...args: string[]): Promise<CliResult> {
-  return runCli(["generate", "--schema", "schema.ts", "--migrations", "drizzle", ...args], { cwd: project });
+  return generateWith({ SCRATCH_DATABASE_URL: scratchUrl }, project, ...args);
+}
+
+function generateWith(env: Record<string, string>, project: string, ...args: string[]): Promise<CliResult> {
+  return runCli(["generate", "--schema", "schema.ts", "--migrations", "drizzle", ...args], {
+    cwd: project,
+    env,
+  });
 }
 
 /** A project whose first migration is there already, as drizzle-kit would have written it. */
@@ -55,13 +65,14 @@ describe("generate", () => {
     const project = await makeProject({ "schema.ts": AUTHOR });
     const first = await generate(project, "--name", "author");
     expect(first).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(first.stdout).toBe(
+    expect(first.stdout.replace(/[\d.]+ m?s/, "<time>")).toBe(
       [
         "generated 0000_author",
         "  drizzle/0000_author.sql",
         "  drizzle/0000_author.down.sql",
         "  drizzle/meta/0000_snapshot.json",
-        "read both files before you commit; the down file is a draft\n",
+        "proved: down undoes up (<time>)",
+        "read both files before you commit\n",
       ].join("\n"),
     );
     expect(Object.keys(await fingerprint(join(project, "drizzle")))).toEqual([
@@ -89,6 +100,7 @@ describe("generate", () => {
         "drizzle/meta/0001_snapshot.json",
       ],
       downUnfinished: false,
+      downProved: true,
     });
     expect((await readJournal(project)).entries.map(({ when }) => when)).toEqual([future, future + 1000]);
 
@@ -121,6 +133,7 @@ describe("generate", () => {
     });
     const result = await runCli(["generate", "--config", "db/migrator.config.js", "--name", "author"], {
       cwd: project,
+      env: { SCRATCH_DATABASE_URL: scratchUrl },
     });
     expect(result).toMatchObject({
       exitCode: 0,
@@ -229,6 +242,82 @@ describe("generate", () => {
     expect(errorOf(result).code).toBe("journal-broken");
     expect(Object.keys(await fingerprint(join(project, "drizzle")))).toEqual(["meta/_journal.json"]);
   });
+});
+
+describe("generate proves the draft", () => {
+  const SCORE = AUTHOR.replace("name: text().notNull()", "name: text().notNull(), score: integer()");
+
+  test("where the snapshots do not know enough, it drafts from the schema before and after, and proves that", async () => {
+    const project = await withAuthor();
+    // From text, drizzle-kit changes the type without saying how to get there; back again it would not either.
+    await writeFiles(project, {
+      "schema.ts": AUTHOR.replace("name: text().notNull()", "name: varchar({ length: 9 })").replace(
+        "text }",
+        "varchar }",
+      ),
+    });
+    const result = await generate(project, "--name", "short_name", "--json");
+    expect(documentOf(result)).toMatchObject({ downProved: true, downUnfinished: false });
+    const down = await readFile(join(project, "drizzle/0001_short_name.down.sql"), "utf8");
+    expect(down).not.toContain("-- unproved");
+    expect(down).toContain('ALTER TABLE "author" ALTER COLUMN "name" SET DATA TYPE text;');
+  });
+
+  test("a draft that does not undo the migration is marked, and CI refuses it", async () => {
+    const project = await withAuthor();
+    // As a hand left it: what runs before the new migration stops its second up.
+    await writeFiles(project, {
+      "schema.ts": SCORE,
+      "drizzle/0000_author.sql": `CREATE TABLE "author" ("id" integer PRIMARY KEY, "name" text NOT NULL);${BREAKPOINT}${ONCE}`,
+    });
+    const result = await generate(project, "--name", "score");
+    expect(result).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^not proved: .*only once/m) });
+    expect(result.stdout).toContain("`migrator prove` and CI refuse it until then");
+    const down = await readFile(join(project, "drizzle/0001_score.down.sql"), "utf8");
+    expect(down).toMatch(/^-- Undoes [^\n]*\n-- unproved: the up failed the second time.*\n/);
+    expect(down).toContain('ALTER TABLE "author" DROP COLUMN "score";');
+    const { url } = await createTestDatabase();
+    const refused = await runCli(["migrate", "--migrations", "drizzle", "--url", url, "--json"], {
+      cwd: project,
+      env: { CI: "1" },
+    });
+    expect(errorOf(refused).code).toBe("down-unfinished");
+  });
+
+  test.each<[string, Record<string, string>, readonly string[], RegExp]>([
+    [
+      "in production",
+      { NODE_ENV: "production" },
+      [],
+      /^not proved, it could not be tried: .*NODE_ENV is production/m,
+    ],
+    [
+      "where the server cannot be reached",
+      { SCRATCH_DATABASE_URL: "postgres://nobody@127.0.0.1:1/none" },
+      [],
+      /^not proved, it could not be tried: .*127\.0\.0\.1:1/m,
+    ],
+    [
+      "where told not to",
+      {},
+      ["--no-prove"],
+      /^read both files before you commit; the down file is a draft$/m,
+    ],
+  ])("%s it says so, and the draft stays as it is, exit 0", async (_, env, flags, said) => {
+    const project = await withAuthor();
+    await writeFiles(project, { "schema.ts": SCORE });
+    const result = await generateWith(env, project, "--name", "score", ...flags);
+    expect(result).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(said) });
+    const down = await readFile(join(project, "drizzle/0001_score.down.sql"), "utf8");
+    expect(down).toContain('ALTER TABLE "author" DROP COLUMN "score";');
+    expect(down).not.toContain("unproved");
+  });
+
+  /** An event trigger that lets one column be added to a table, and no second. */
+  const ONCE = `CREATE SEQUENCE added;
+    CREATE FUNCTION only_once() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF nextval('added') > 2 THEN RAISE 'only once'; END IF; END $$;
+    CREATE EVENT TRIGGER only_once ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION only_once();`;
 });
 
 describe("files are trusted, and not drizzle-kit's exit code", () => {

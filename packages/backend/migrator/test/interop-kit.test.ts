@@ -4,11 +4,11 @@ import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { createTestDatabase } from "@repo/test-database";
+import { createTestDatabase, type TestDatabase } from "@repo/test-database";
 import { expect, onTestFinished, test } from "vitest";
 import { migrate, status } from "../src/index.ts";
 import { readCatalog, readLedgerRows } from "./support/database.ts";
-import { makeFolder, THREE } from "./support/folder.ts";
+import { type MigrationFiles, makeFolder, THREE } from "./support/folder.ts";
 
 const run = promisify(execFile);
 const KIT = join(dirname(createRequire(import.meta.url).resolve("drizzle-kit")), "bin.cjs");
@@ -27,8 +27,25 @@ async function kitMigrate(migrations: string, url: string): Promise<void> {
   );
 }
 
+/** The ledger's own form, and what else there is in its schema but our run log. */
+async function readLedgerForm({ sql }: TestDatabase): Promise<readonly string[]> {
+  const rows = await sql<{ line: string }[]>`
+    with ledger as (select 'drizzle.__drizzle_migrations'::regclass as id)
+    select format('column %s %s %s notnull %s default %s sequence %s', attnum, attname, format_type(atttypid, atttypmod), attnotnull,
+        pg_get_expr(adbin, adrelid), pg_get_serial_sequence('drizzle.__drizzle_migrations', attname)) as line
+      from ledger join pg_attribute on attrelid = id left join pg_attrdef on adrelid = attrelid and adnum = attnum where attnum > 0
+    union all select format('constraint %s %s', conname, pg_get_constraintdef(oid)) from ledger join pg_constraint on conrelid = id
+    union all select format('relation %s %s', relname, relkind) from pg_class
+      where relnamespace = 'drizzle'::regnamespace and relname !~ '_runs(_|$)'
+    order by 1`;
+  return rows.map(({ line }) => line);
+}
+
+/** Line ends of Windows, and a blank at the end: they are in the hash. */
+const WINDOWS: MigrationFiles = { ...THREE[1], sql: "ALTER TABLE author\r\n  ADD COLUMN born date;\r\n " };
+
 test("drizzle-kit finds nothing to do on a database that we migrated, and we on one of its own; the ledgers are equal", async () => {
-  const folder = await makeFolder(THREE);
+  const folder = await makeFolder([THREE[0], WINDOWS, THREE[2]]);
   const [ours, theirs] = [await createTestDatabase(), await createTestDatabase()];
   await migrate({ migrations: folder, url: ours.url });
   await kitMigrate(folder, theirs.url);
@@ -36,6 +53,7 @@ test("drizzle-kit finds nothing to do on a database that we migrated, and we on 
   expect(rows).toEqual(await readLedgerRows(theirs.sql));
   expect(rows).toHaveLength(3);
   expect(await readCatalog(ours.sql)).toEqual(await readCatalog(theirs.sql));
+  expect(await readLedgerForm(ours)).toEqual(await readLedgerForm(theirs));
 
   await kitMigrate(folder, ours.url);
   expect(await readLedgerRows(ours.sql)).toEqual(rows);

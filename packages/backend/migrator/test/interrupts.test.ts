@@ -171,11 +171,13 @@ test("a second signal ends the process at once, and the server undoes by itself"
 });
 
 describe("an AbortSignal, in library use", () => {
-  test("aborted between two migrations: the first stands, the second is not begun", async () => {
+  test("aborted when the first is done: that one stands, the second is undone, the third is not begun", async () => {
     const database = await createTestDatabase();
     const controller = new AbortController();
     const events: Event[] = [];
-    const settings = { migrations: await makeFolder(THREE), url: database.url };
+    const [first, second, third] = THREE;
+    const slow = { ...second, sql: `${second.sql}${BREAKPOINT}${SLOW}` };
+    const settings = { migrations: await makeFolder([first, slow, third]), url: database.url };
     const error = await failureOf(
       migrate({
         ...settings,
@@ -191,6 +193,7 @@ describe("an AbortSignal, in library use", () => {
     expect(events.map(({ type }) => type)).toEqual(["problems", "planned", "ran"]);
     expect(await readTables(database.sql)).toEqual(["author"]);
     await expectNoRunner(database.sql);
+    await database.sql`create table quick ()`;
     const rest = await migrate(settings);
     expect(rest.applied.map(({ tag }) => tag)).toEqual(tagsOf(THREE.slice(1)));
   });

@@ -1,7 +1,7 @@
 import { createTestDatabase } from "@repo/test-database";
 import { expect, test } from "vitest";
 import { type Event, migrate, plan, rollback, status } from "../src/index.ts";
-import { readEverything } from "./support/database.ts";
+import { failureOf, readEverything } from "./support/database.ts";
 import { makeFolder, THREE } from "./support/folder.ts";
 
 test("a service can refuse to start while migrations are pending, and nothing is written by asking", async () => {
@@ -42,4 +42,15 @@ test("a listener hears each migration, up and down", async () => {
   await migrate({ ...input, on });
   await rollback({ ...input, on });
   expect(heard).toEqual(["up 0000_author", "up 0001_author_born", "up 0002_book", "down 0002_book"]);
+});
+
+test("plan and status tell of a run that was cut", async () => {
+  const database = await createTestDatabase();
+  const [one, , three] = THREE;
+  const cut = { tag: "0001_cut", sql: "CREATE TABLE cut (n int); COMMIT; SELECT 1 / 0;" };
+  const input = { migrations: await makeFolder([one, cut, three]), url: database.url };
+  await failureOf(migrate(input));
+  for (const ask of [plan, status]) {
+    expect((await ask(input)).problems).toMatchObject([{ code: "partly-applied", tag: "0001_cut" }]);
+  }
 });

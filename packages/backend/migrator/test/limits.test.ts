@@ -9,9 +9,11 @@ function environment(values: Readonly<Record<string, string>>) {
 
 const NOTHING = environment({});
 
+const FILE = "other.config.mjs";
+
 describe("limits", () => {
   test("have the defaults that --help shows", () => {
-    expect(readLimits({}, NOTHING, {})).toEqual({
+    expect(readLimits({}, NOTHING, {}, FILE)).toEqual({
       lockWaitMs: 60_000,
       lockTimeoutMs: 5_000,
       concurrentLockTimeoutMs: 1_800_000,
@@ -35,7 +37,7 @@ describe("limits", () => {
   test("of a flag rank before the environment, and that before the config file", () => {
     const env = environment({ MIGRATOR_LOCK_TIMEOUT: "2s", MIGRATOR_RETRIES: "2" });
     const config: LimitsInput = { lockTimeout: "3s", retries: 3, lockWait: "3s" };
-    expect(readLimits({ lockTimeout: "1s" }, env, config)).toMatchObject({
+    expect(readLimits({ lockTimeout: "1s" }, env, config, FILE)).toMatchObject({
       lockTimeoutMs: 1_000,
       retries: 2,
       lockWaitMs: 3_000,
@@ -50,13 +52,13 @@ describe("limits", () => {
     ["1h", 3_600_000],
     ["0", 0],
   ])("%j is a duration", (text, ms) => {
-    expect(readLimits({ lockTimeout: text }, NOTHING, {}).lockTimeoutMs).toBe(ms);
+    expect(readLimits({ lockTimeout: text }, NOTHING, {}, FILE).lockTimeoutMs).toBe(ms);
   });
 
   test.each(["5", "soon", "-1s", "5 m", "", "1000h", "Infinity"])(
     "%j is none, and the fix shows the units",
     (text) => {
-      expect(() => readLimits({ lockTimeout: text }, NOTHING, {})).toThrow(
+      expect(() => readLimits({ lockTimeout: text }, NOTHING, {}, FILE)).toThrow(
         expect.objectContaining({
           code: "setting-invalid",
           fix: expect.stringContaining("500ms, 5s, 2min or 1h"),
@@ -66,15 +68,26 @@ describe("limits", () => {
   );
 
   test.each(["1.5", "many", "-1"])("%j is no number of retries", (text) => {
-    expect(() => readLimits({}, environment({ MIGRATOR_RETRIES: text }), {})).toThrow(MigratorError);
+    expect(() => readLimits({}, environment({ MIGRATOR_RETRIES: text }), {}, FILE)).toThrow(MigratorError);
+  });
+
+  test("with a mistyped name are refused, with those that there are", () => {
+    const mistyped: object = { lockwait: "5s" };
+    expect(() => readLimits(mistyped, NOTHING, {}, FILE)).toThrow(
+      expect.objectContaining({
+        code: "setting-invalid",
+        message: "limits.lockwait: there is no such setting",
+        fix: expect.stringContaining("lockWait, lockTimeout"),
+      }),
+    );
   });
 
   test("that are wrong name where they stand", () => {
     const wrong = environment({ MIGRATOR_RETRY_FOR: "ever" });
-    expect(() => readLimits({}, wrong, {})).toThrow(/^MIGRATOR_RETRY_FOR \(from a test\): "ever"/);
-    expect(() => readLimits({}, NOTHING, { lockWait: "ever" })).toThrow(
-      /^lockWait in migrator\.config\.js: "ever"/,
+    expect(() => readLimits({}, wrong, {}, FILE)).toThrow(/^MIGRATOR_RETRY_FOR \(from a test\): "ever"/);
+    expect(() => readLimits({}, NOTHING, { lockWait: "ever" }, FILE)).toThrow(
+      /^lockWait in other\.config\.mjs: "ever"/,
     );
-    expect(() => readLimits({ lockWait: "ever" }, NOTHING, {})).toThrow(/^--lock-wait: "ever"/);
+    expect(() => readLimits({ lockWait: "ever" }, NOTHING, {}, FILE)).toThrow(/^limits\.lockWait: "ever"/);
   });
 });

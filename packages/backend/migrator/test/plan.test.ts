@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { LedgerRow } from "../src/database/ledger.ts";
 import type { PartialRun } from "../src/database/run-log.ts";
-import type { Migration, MigrationFolder, SnapshotHead } from "../src/folder/read.ts";
+import { type Migration, type MigrationFolder, parseDown, type SnapshotHead } from "../src/folder/read.ts";
 import { type MigrationState, type PlanOptions, planMigrations } from "../src/plan.ts";
 import type { Problem, ProblemCode } from "../src/problem.ts";
 import { FIRST_WHEN } from "./support/folder.ts";
@@ -53,6 +53,10 @@ const [one, two, three] = [
   migration("0002_three", "cccc"),
 ];
 
+function down(tag: string, mark: "unproved" | "unfinished") {
+  return parseDown(`${tag}.down.sql`, `-- ${mark}: it is hard\n`);
+}
+
 interface Case {
   readonly title: string;
   readonly folder: MigrationFolder;
@@ -102,7 +106,7 @@ const CASES: readonly Case[] = [
     problems: [],
   },
   {
-    title: "applied means the hash, whatever date the ledger holds",
+    title: "applied means the hash, whatever date the ledger holds; but a wrong date is told",
     folder: folder([one, two]),
     ledger: ledger(["aaaa", 77], ["bbbb", null]),
     states: [
@@ -110,7 +114,10 @@ const CASES: readonly Case[] = [
       ["0001_two", "applied", 2],
     ],
     pending: [],
-    problems: [],
+    problems: [
+      ["when-mismatch", "warning", "0000_one"],
+      ["when-mismatch", "warning", "0001_two"],
+    ],
   },
   {
     title: "pending is no high-water mark: a newer date in the ledger hides nothing",
@@ -121,7 +128,7 @@ const CASES: readonly Case[] = [
       ["0001_two", "pending"],
     ],
     pending: ["0001_two"],
-    problems: [],
+    problems: [["when-mismatch", "warning", "0000_one"]],
   },
   {
     title: "a pending migration before an applied one is refused as out of order",
@@ -366,6 +373,34 @@ const CASES: readonly Case[] = [
     problems: [["schema-ahead", "warning", null]],
   },
   {
+    title: "in CI, a pending migration whose down nobody has finished is an error, an applied one is none",
+    folder: folder([
+      { ...one, down: down("0000_one", "unproved") },
+      { ...two, down: down("0001_two", "unfinished") },
+      { ...three, down: down("0002_three", "unproved") },
+    ]),
+    ledger: ledger(["aaaa", 0]),
+    options: { ci: true },
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "pending"],
+      ["0002_three", "pending"],
+    ],
+    pending: ["0001_two", "0002_three"],
+    problems: [
+      ["down-unfinished", "error", "0001_two"],
+      ["down-unfinished", "error", "0002_three"],
+    ],
+  },
+  {
+    title: "elsewhere, a down that nobody has finished stops nothing",
+    folder: folder([{ ...one, down: down("0000_one", "unfinished") }]),
+    ledger: [],
+    states: [["0000_one", "pending"]],
+    pending: ["0000_one"],
+    problems: [],
+  },
+  {
     title: "a cut run of an unchanged file is warned of, and stays pending",
     folder: folder([one]),
     ledger: [],
@@ -393,17 +428,63 @@ const CASES: readonly Case[] = [
     problems: [["partly-rolled-back", "error", "0000_one"]],
   },
   {
-    title: "cut runs of what has been finished, undone or is in another folder mean nothing",
+    title: "cut runs of what has been finished or undone mean nothing",
     folder: folder([one, two]),
     ledger: ledger(["aaaa", 0]),
     options: {
-      partials: [cut("0000_one", "up", "aaaa"), cut("0001_two", "down", "x"), cut("0009_else", "up", "y")],
+      partials: [cut("0000_one", "up", "aaaa"), cut("0001_two", "down", "x"), cut("0009_else", "up", "aaaa")],
     },
     states: [
       ["0000_one", "applied", 1],
       ["0001_two", "pending"],
     ],
     pending: ["0001_two"],
+    problems: [],
+  },
+  {
+    title: "a cut run whose file was renamed is known by its text, one whose file is gone is told",
+    folder: folder([one, two]),
+    ledger: ledger(["aaaa", 0]),
+    options: { partials: [cut("0001_old_name", "up", "bbbb"), cut("0009_gone", "up", "x")] },
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "pending"],
+    ],
+    pending: ["0001_two"],
+    problems: [
+      ["partly-applied", "warning", "0001_two"],
+      ["partly-applied", "warning", null],
+    ],
+  },
+  {
+    title: "strict leaves warnings what was allowed, and what only a run can mend",
+    folder: folder([one, two, three]),
+    ledger: ledger(["aaaa", 0], ["cccc", 2]),
+    allowOutOfOrder: true,
+    options: { strict: true, partials: [cut("0001_two", "up", "bbbb")] },
+    states: [
+      ["0000_one", "applied", 1],
+      ["0001_two", "pending"],
+      ["0002_three", "applied", 2],
+    ],
+    pending: ["0001_two"],
+    problems: [
+      ["out-of-order", "warning", "0001_two"],
+      ["partly-applied", "warning", "0001_two"],
+    ],
+  },
+  {
+    title: "what a project does not number has no number twice, and shares one snapshot",
+    folder: folder([
+      migration("add_a", "aaaa", { when: 0 }),
+      migration("add_b", "bbbb", { when: 1, hasSnapshot: false }),
+    ]),
+    ledger: [],
+    states: [
+      ["add_a", "pending"],
+      ["add_b", "pending"],
+    ],
+    pending: ["add_a", "add_b"],
     problems: [],
   },
   {
@@ -451,6 +532,16 @@ describe("planMigrations", () => {
     },
   );
 
+  test("of two files of equal text only the one whose run was cut takes it up", () => {
+    const twin = migration("0003_twin", "bbbb", { when: 3 });
+    const partial = cut("0003_twin", "up", "bbbb");
+    const plan = planMigrations(folder([one, two, twin]), ledger(["aaaa", 0]), {
+      now: NOW,
+      partials: [partial],
+    });
+    expect([...plan.cut]).toEqual([[twin, partial]]);
+  });
+
   test("every problem code is met by a case above", () => {
     const codes: Record<ProblemCode, true> = {
       edited: true,
@@ -462,9 +553,11 @@ describe("planMigrations", () => {
       "duplicate-number": true,
       "when-not-increasing": true,
       "when-in-future": true,
+      "when-mismatch": true,
       "snapshot-missing": true,
       "snapshot-chain-broken": true,
       "schema-ahead": true,
+      "down-unfinished": true,
       "partly-applied": true,
       "partly-rolled-back": true,
     };
@@ -475,7 +568,9 @@ describe("planMigrations", () => {
   test("every problem says what is wrong, with a name in it, and how to mend it", () => {
     for (const { folder, ledger, options } of CASES) {
       for (const { message, fix, tag } of planMigrations(folder, ledger, { now: NOW, ...options }).problems) {
-        expect(message).toMatch(tag === null ? /row \d+, hash \w{4}|\.sql|Drizzle schema/ : new RegExp(tag));
+        expect(message).toMatch(
+          tag === null ? /row \d+, hash \w{4}|\.sql|Drizzle schema|run of \w+ was cut/ : new RegExp(tag),
+        );
         expect(fix).not.toBe("");
       }
     }

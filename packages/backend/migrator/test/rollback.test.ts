@@ -22,6 +22,7 @@ import {
   tagsOf,
   writeMigrations,
 } from "./support/folder.ts";
+import { temporaryFolder } from "./support/temporary.ts";
 import { titled } from "./support/titled.ts";
 
 interface Migrated {
@@ -264,7 +265,7 @@ describe("data loss", () => {
       },
     ]);
     await refusal(it);
-    await rollback({ ...it.input, allowDataLoss: true });
+    await rollback({ ...it.input, allowDataLoss: true, backupFolder: await temporaryFolder() });
     expect(await it.database.sql`select id from day_kept`).toEqual([{ id: 7 }]);
   });
 

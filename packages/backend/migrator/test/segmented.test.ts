@@ -142,6 +142,25 @@ describe("a build that duplicates refuse", () => {
   );
 });
 
+test("an index is built by one process, unless its file says otherwise", async () => {
+  const place = await prepare(
+    {
+      tag: "0001_telling",
+      sql: [
+        `CREATE FUNCTION telling(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN RAISE NOTICE 'helpers: %', current_setting('max_parallel_maintenance_workers'); RETURN n; END $$;`,
+        "CREATE INDEX CONCURRENTLY t_one ON t (telling(n));",
+        "SET max_parallel_maintenance_workers = 3;",
+        "CREATE INDEX CONCURRENTLY t_more ON t (telling(n));",
+      ].join(BREAKPOINT),
+    },
+    [1],
+  );
+  const told: string[] = [];
+  await migrate({ ...place.settings, on: (event) => event.type === "notice" && told.push(event.message) });
+  expect([...new Set(told)]).toEqual(["NOTICE: helpers: 0", "NOTICE: helpers: 3"]);
+});
+
 describe("an INVALID index that somebody left", () => {
   test.each([
     ["by a plain statement", UNIQUE],
@@ -283,6 +302,20 @@ describe("a down file that drops an index CONCURRENTLY", () => {
     expect((await migrate(place.settings)).applied).toMatchObject([{ tag: file.tag }]);
   });
 
+  test("is not stopped by a cut run of a file that is not here", async () => {
+    const place = await prepare({
+      tag: "0001_other",
+      sql: "CREATE TABLE other ();",
+      down: "DROP TABLE other;",
+    });
+    const { sql } = place.database;
+    await migrate(place.settings);
+    await sql`insert into drizzle.__drizzle_migrations_runs
+      (tag, hash, script_hash, direction, started_at, finished_at, duration_ms, statements, outcome, completed, host, pid, version)
+      values ('0009_gone', 'x', 'x', 'up', now(), now(), 1, 2, 'partial', 1, 'h', 1, '0')`;
+    expect((await rollback(place.settings)).rolledBack).toMatchObject([{ tag: "0001_other" }]);
+  });
+
   test("refuses to drop rows that were written while the index went", async () => {
     const down = `DROP INDEX CONCURRENTLY h_n;${BREAKPOINT}DROP TABLE t;`;
     const place = await prepare({ ...divided("CREATE INDEX CONCURRENTLY h_n ON hits (n);"), down }, []);
@@ -297,6 +330,93 @@ describe("a down file that drops an index CONCURRENTLY", () => {
     expect(await run).toMatchObject({ code: "data-loss" });
     expect(await sql`select n from t`).toEqual([{ n: 7 }]);
   });
+});
+
+describe("what a divided file sets for the session", () => {
+  const SCHEMAS: MigrationFiles = {
+    tag: "0000_schemas",
+    sql: "CREATE SCHEMA app; CREATE TABLE app.t (id int); CREATE TABLE public.t (id int);",
+  };
+  const file: MigrationFiles = {
+    tag: "0001_app",
+    sql: [
+      "SET search_path = app;",
+      "ALTER TABLE t ADD COLUMN n int;",
+      "CREATE INDEX CONCURRENTLY t_n ON t (n);",
+      "CREATE TABLE made (a int CHECK (a > 0));",
+    ].join(BREAKPOINT),
+  };
+  const tables = (sql: TestDatabase["sql"]) =>
+    sql`select schemaname || '.' || tablename || coalesce(' ' || indexname, '') as name
+      from pg_tables left join pg_indexes using (schemaname, tablename) where schemaname in ('app', 'public') order by 1`;
+  const expected = ["app.made", "app.t t_n", "public.t"].map((name) => ({ name }));
+
+  test("counts in all its parts", async () => {
+    const database = await createTestDatabase();
+    const settings = { migrations: await makeFolder([SCHEMAS, file]), url: database.url };
+    await migrate(settings);
+    expect(await tables(database.sql)).toEqual(expected);
+  });
+
+  test("counts also where a run is taken up again, behind what had set it", async () => {
+    const database = await createTestDatabase();
+    const settings = { migrations: await makeFolder([SCHEMAS, file]), url: database.url };
+    await migrate({ ...settings, to: SCHEMAS.tag });
+    // Nothing can be built under this name: the run is cut at the index.
+    await database.sql`create view app.t_n as select 1`;
+    await failureOf(migrate(settings));
+    await database.sql`drop view app.t_n`;
+    await migrate(settings);
+    expect(await tables(database.sql)).toEqual(expected);
+  });
+
+  test("does not reach the next file", async () => {
+    const database = await createTestDatabase();
+    const next = { tag: "0002_next", sql: "CREATE TABLE plain ();" };
+    const settings = { migrations: await makeFolder([SCHEMAS, file, next]), url: database.url };
+    await migrate(settings);
+    expect(await exists(database.sql, "public.plain")).toBe(true);
+  });
+});
+
+test("of two files of equal text, each runs whole, also after the first was cut", async () => {
+  const sql = [hit(1), "VACUUM later;", hit(2)].join(BREAKPOINT);
+  const place = await prepare({ tag: "0001_tick", sql });
+  await writeMigrations(place.folder, [BASE, { tag: "0001_tick", sql }, { tag: "0002_tock", sql }]);
+  await failureOf(migrate(place.settings));
+  await place.database.sql`create table later ()`;
+  await migrate(place.settings);
+  expect(await readHits(place.database.sql)).toEqual([1, 2, 1, 2]);
+});
+
+test("VACUUM FULL, which stops everybody, waits no longer than --lock-timeout, and is tried again", async () => {
+  const file = { tag: "0001_full", sql: "VACUUM FULL t;" };
+  const place = await prepare(file);
+  const reader = await openOther(place.database.url, "reader");
+  await reader.run("begin; select * from t");
+  const error = await failureOf(migrate({ ...place.settings, limits: { lockTimeout: "100ms", retries: 1 } }));
+  expect(error.details.join(" ")).toContain("tried 2 times; in the way: pid");
+  await reader.run("commit");
+  expect((await migrate(place.settings)).applied).toMatchObject([{ tag: file.tag }]);
+});
+
+test("REINDEX and CLUSTER of a partitioned table apply", async () => {
+  const tables = [
+    "CREATE TABLE part (id int NOT NULL, PRIMARY KEY (id)) PARTITION BY RANGE (id);",
+    "CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (9);",
+  ];
+  // CLUSTER takes a partitioned table since PostgreSQL 15.
+  const file = {
+    tag: "0001_part",
+    sql: [
+      ...tables,
+      "REINDEX TABLE part;",
+      "REINDEX INDEX part_pkey;",
+      "CLUSTER part_1 USING part_1_pkey;",
+    ].join(BREAKPOINT),
+  };
+  const place = await prepare(file);
+  expect((await migrate(place.settings)).applied).toMatchObject([{ tag: file.tag }]);
 });
 
 test("a role that may not write the run log is refused such a file, and no other", async () => {
@@ -393,6 +513,20 @@ describe("a lone statement whose session was ended in the middle", () => {
     await migrate(place.settings);
     expect(await readValidity(place.database.sql, "t")).toEqual({ t_old: true });
     expect(await readHits(place.database.sql)).toEqual([1, 2]);
+  });
+
+  test("REINDEX TABLE CONCURRENTLY: the re-run leaves no INVALID index of the TOAST table either", async () => {
+    const place = await prepare(divided("REINDEX TABLE CONCURRENTLY t;"));
+    const { sql } = place.database;
+    await sql`alter table t add column long text`;
+    await sql`create index t_old on t (n)`;
+    await cutWhileWaiting(place, "t");
+    const invalid = () =>
+      sql`select indexrelid::regclass::text as name from pg_index where not indisvalid order by 1`;
+    expect(await invalid()).toHaveLength(2);
+    await migrate(place.settings);
+    expect(await invalid()).toEqual([]);
+    expect(await readValidity(sql, "t")).toEqual({ t_old: true });
   });
 
   test("DETACH PARTITION CONCURRENTLY: the re-run finalizes it", async () => {

@@ -38,13 +38,12 @@ describe("a file of one transaction", () => {
         text: 'DROP INDEX i; ALTER TABLE "cluster" ADD COLUMN "start" int;',
         found: [['DROP INDEX i; ALTER TABLE "cluster" ADD COLUMN "start" int;']],
       },
-      {
-        title: "REINDEX of a table",
-        text: "REINDEX TABLE a;",
-        found: [["REINDEX TABLE a;"]],
-      },
       { title: "ANALYZE", text: "ANALYZE a; -- no vacuum", found: [["ANALYZE a; -- no vacuum"]] },
-      { title: "CLUSTER of a table", text: "CLUSTER a USING i;", found: [["CLUSTER a USING i;"]] },
+      {
+        title: "COPY from and to a file of the server",
+        text: "COPY a FROM '/stdin'; COPY a TO PROGRAM 'cat > stdout';",
+        found: [["COPY a FROM '/stdin'; COPY a TO PROGRAM 'cat > stdout';"]],
+      },
       {
         title: "DETACH PARTITION without CONCURRENTLY",
         text: "ALTER TABLE a DETACH PARTITION b; -- concurrently?",
@@ -148,12 +147,15 @@ describe("a file that is divided", () => {
       {
         title: "at REINDEX CONCURRENTLY in both spellings",
         text: "REINDEX INDEX CONCURRENTLY i; REINDEX (CONCURRENTLY, VERBOSE) TABLE a;",
-        found: ["reindex: REINDEX INDEX CONCURRENTLY i", "reindex: REINDEX (CONCURRENTLY, VERBOSE) TABLE a"],
+        found: [
+          "reindex-concurrently: REINDEX INDEX CONCURRENTLY i",
+          "reindex-concurrently: REINDEX (CONCURRENTLY, VERBOSE) TABLE a",
+        ],
       },
       {
-        title: "at REINDEX of a schema, which no transaction takes either",
-        text: "REINDEX SCHEMA public; REINDEX DATABASE;",
-        found: ["reindex: REINDEX SCHEMA public", "reindex: REINDEX DATABASE"],
+        title: "at REINDEX and CLUSTER, which no transaction takes for a partitioned table or a schema",
+        text: "REINDEX SCHEMA public; REINDEX TABLE a; CLUSTER a USING i;",
+        found: ["other: REINDEX SCHEMA public", "other: REINDEX TABLE a", "other: CLUSTER a USING i"],
       },
       {
         title: "at DETACH PARTITION CONCURRENTLY",
@@ -247,7 +249,7 @@ describe("what a cut run has to know of a lone statement", () => {
       {
         title: "the target of a REINDEX",
         text: "REINDEX TABLE CONCURRENTLY s.a;",
-        kind: { type: "reindex", target: { isIndex: false, name: ["s", "a"] } },
+        kind: { type: "reindex-concurrently", target: { isIndex: false, name: ["s", "a"] } },
       },
       {
         title: "both tables of a DETACH",
@@ -277,7 +279,35 @@ test("each command keeps the line it stands on and the number of its chunk", asy
   ]);
 });
 
-describe("what would undo a migration behind the ledger's back is refused, with its place", () => {
+test("what a part sets for the session goes along to the parts after it, in order; what it sets locally does not", async () => {
+  const text = [
+    "SET search_path = app; SET LOCAL x.y = 1; SELECT 1;",
+    "VACUUM a;",
+    "SET ROLE r;",
+    "COMMIT;",
+    "SELECT pg_catalog.set_config('x.z', '1', false);",
+    "RESET ROLE;",
+    "CREATE INDEX CONCURRENTLY i ON a (id);",
+  ].join(BREAKPOINT);
+  const segments = await segmentsOf(scriptOf(text));
+  expect(segments.map(({ settings }) => settings.map(({ sql, number }) => [number, sql]))).toEqual([
+    [],
+    [[1, "SET search_path = app"]],
+    [[1, "SET search_path = app"]],
+    [
+      [1, "SET search_path = app"],
+      [3, "SET ROLE r"],
+    ],
+    [
+      [1, "SET search_path = app"],
+      [3, "SET ROLE r"],
+      [5, "SELECT pg_catalog.set_config('x.z', '1', false)"],
+      [6, "RESET ROLE"],
+    ],
+  ]);
+});
+
+describe("what no migration can hold is refused, with its place", () => {
   test.each(
     titled([
       { title: "ROLLBACK", command: "ROLLBACK;" },
@@ -286,6 +316,11 @@ describe("what would undo a migration behind the ledger's back is refused, with 
       { title: "PREPARE TRANSACTION", command: "PREPARE TRANSACTION 'x';" },
       { title: "COMMIT PREPARED", command: "COMMIT PREPARED 'x';" },
       { title: "ROLLBACK PREPARED", command: "ROLLBACK PREPARED 'x';" },
+      { title: "DISCARD ALL", command: "DISCARD ALL;" },
+      { title: "BEGIN with options, which ours has not", command: "BEGIN ISOLATION LEVEL SERIALIZABLE;" },
+      { title: "START TRANSACTION with options", command: "START TRANSACTION READ ONLY;" },
+      { title: "COPY FROM STDIN, for which there is no data", command: "COPY a FROM STDIN;" },
+      { title: "COPY TO STDOUT, which nobody reads", command: "COPY (SELECT 1) TO STDOUT;" },
     ]),
   )("%s", async (_, { command }) => {
     const error = await failureOf(segmentsOf(scriptOf(`SELECT 1;${BREAKPOINT}SELECT 2;\n${command}`)));

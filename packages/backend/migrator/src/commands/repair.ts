@@ -10,7 +10,7 @@ export const verb: Verb = {
   summary: "show how ledger rows would be brought in line with the files; --write does it",
   configure(command) {
     addTargetFlags(command);
-    addLimitFlags(command);
+    addLimitFlags(command, ["--concurrent-lock-timeout"]);
     command
       .option("--accept <tag...>", "edited files whose present text shall count as what was applied")
       .option("--forget <tag...>", "migrations whose cut run shall be forgotten, to begin the file anew")

@@ -2,12 +2,15 @@ import { readConnection } from "../config.ts";
 import { reset } from "../database/reset.ts";
 import { EXIT } from "../errors.ts";
 import { eventPrinter } from "../report/events.ts";
-import { addTargetFlags, settingsFrom, type Verb } from "./shared.ts";
+import { addConfigFlags, addUrlFlag, settingsFrom, type Verb } from "./shared.ts";
 
 export const verb: Verb = {
   name: "reset",
   summary: "drop and recreate the local database (never one on another host)",
-  configure: addTargetFlags,
+  configure(command) {
+    addConfigFlags(command);
+    addUrlFlag(command);
+  },
   async run(flags, output) {
     const { connection, production } = await readConnection(settingsFrom(flags));
     const result = await reset(connection, production, eventPrinter(output));

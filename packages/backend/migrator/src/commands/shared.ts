@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import type { SettingsInput } from "../config.ts";
+import type { Settings, SettingsInput } from "../config.ts";
 import { MigratorError } from "../errors.ts";
+import { checkName } from "../ledger-name.ts";
 import { checkLimit, LIMITS } from "../limits.ts";
 import type { Output } from "../report/output.ts";
 
@@ -9,26 +10,59 @@ export interface Verb {
   readonly name: string;
   readonly summary: string;
   configure(command: Command): void;
-  /** @param signal aborted when a person or the system wants the run to end */
-  run(flags: Readonly<Record<string, unknown>>, output: Output, signal: AbortSignal): Promise<number>;
+  /**
+   * @param signal aborted when a person or the system wants the run to end
+   * @param operands what stands on the command line without a flag
+   */
+  run(
+    flags: Readonly<Record<string, unknown>>,
+    output: Output,
+    signal: AbortSignal,
+    operands: readonly string[],
+  ): Promise<number>;
 }
 
 /** Flags that say which project and database are meant. */
 export function addTargetFlags(command: Command): void {
   addProjectFlags(command);
-  command
-    .option("--url <url>", "PostgreSQL URL; instead of DATABASE_URL or the POSTGRES_* settings")
-    .option("--ledger-schema <name>", 'schema of Drizzle\'s ledger table (default "drizzle")')
-    .option("--ledger-table <name>", 'name of Drizzle\'s ledger table (default "__drizzle_migrations")');
+  addUrlFlag(command);
+  addLedgerFlags(command);
+}
+
+/** Flags of verbs that work on a folder, on scratch databases. */
+export function addScratchFlags(command: Command): void {
+  addProjectFlags(command);
+  command.option(
+    "--url <url>",
+    "a server for scratch databases; instead of SCRATCH_DATABASE_URL or the embedded one",
+  );
+  addLedgerFlags(command);
+}
+
+function addLedgerFlags(command: Command): void {
+  addLedgerFlag(command, "--ledger-schema", 'schema of Drizzle\'s ledger table (default "drizzle")');
+  addLedgerFlag(
+    command,
+    "--ledger-table",
+    'name of Drizzle\'s ledger table (default "__drizzle_migrations")',
+  );
+}
+
+export function addUrlFlag(command: Command): void {
+  command.option("--url <url>", "PostgreSQL URL; instead of DATABASE_URL or the POSTGRES_* settings");
+}
+
+function addLedgerFlag(command: Command, flag: string, summary: string): void {
+  command.option(`${flag} <name>`, summary, (value) => checkName(flag, value));
 }
 
 export function addStrictFlag(command: Command): void {
   command.option("--strict", "take warnings for errors (for CI)");
 }
 
-/** How long to wait for what; for verbs that run migrations. */
-export function addLimitFlags(command: Command): void {
-  for (const { flag, usual, summary } of LIMITS) {
+/** How long to wait for what; for verbs that write. @param except flags that mean nothing to the verb */
+export function addLimitFlags(command: Command, except: readonly string[] = []): void {
+  for (const { flag, usual, summary } of LIMITS.filter((limit) => !except.includes(limit.flag))) {
     command.option(
       `${flag} <${flag === "--retries" ? "n" : "duration"}>`,
       `${summary} (default ${usual})`,
@@ -58,10 +92,19 @@ export function settingsFrom(flags: Readonly<Record<string, unknown>>): Settings
     url: text(flags.url),
     schema: text(flags.schema),
     drizzleConfig: text(flags.drizzleConfig),
-    ledger: { schema: text(flags.ledgerSchema), table: text(flags.ledgerTable) } as SettingsInput["ledger"],
+    ledger: { schema: text(flags.ledgerSchema), table: text(flags.ledgerTable) },
     strict: flags.strict === true,
+    backupFolder: text(flags.backupFolder),
     limits: Object.fromEntries(LIMITS.map(({ key }) => [key, flags[key]])),
   };
+}
+
+/** Where scratch databases are made if not where the settings say: on the server of `--url`, where one is given. */
+export function scratchTarget(
+  flags: Readonly<Record<string, unknown>>,
+  { connection }: Settings,
+): string | undefined {
+  return text(flags.url) === undefined || connection.kind !== "url" ? undefined : connection.url;
 }
 
 export function text(value: unknown): string | undefined {

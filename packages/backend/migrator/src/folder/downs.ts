@@ -2,13 +2,20 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
+import { downText } from "./down-text.ts";
 import { snapshotPath } from "./read.ts";
 import { type Snapshot, type SnapshotTable, undoRenames } from "./renames.ts";
 
-/** The two functions of `drizzle-kit/api` that drafting uses. */
-interface DrizzleKitApi {
+/** The functions of `drizzle-kit/api` that are used. */
+export interface DrizzleKitApi {
   generateDrizzleJson(schema: object): Snapshot;
   generateMigration(from: Snapshot, to: Snapshot): Promise<string[]>;
+}
+
+/** A down as statements, or why there are none. */
+export interface SnapshotDraft {
+  readonly statements: readonly string[];
+  readonly reason: string | undefined;
 }
 
 /** Text of a down file for a migration, drafted from its snapshot and the one before it, swapped. */
@@ -18,7 +25,16 @@ export async function draftDown(
   tag: string,
   previousTag: string | undefined,
 ): Promise<string> {
-  const head = `-- Undoes ${tag}. Drafted from the reversed snapshots: read it before you need it.\n`;
+  return downText(tag, await draftFromSnapshots(folder, projectFolder, tag, previousTag));
+}
+
+/** What drizzle-kit would run to come from a migration's snapshot to the one before it. */
+export async function draftFromSnapshots(
+  folder: string,
+  projectFolder: string,
+  tag: string,
+  previousTag: string | undefined,
+): Promise<SnapshotDraft> {
   try {
     const api = await loadDrizzleKitApi(projectFolder);
     const after = await readSnapshot(folder, tag);
@@ -26,38 +42,37 @@ export async function draftDown(
       previousTag === undefined ? api.generateDrizzleJson({}) : await readSnapshot(folder, previousTag);
     const renamed = undoRenames(await readFile(join(folder, `${tag}.sql`), "utf8"), after);
     const drafted = await withoutPrompts(() => api.generateMigration(renamed.snapshot, before));
-    const statements = [...renamed.statements, ...dropWithoutCascade(drafted, after)];
-    if (statements.length === 0)
-      return head + unfinished(`the snapshots do not show what ${tag}.sql changes; undo it by hand`);
-    return `${head}${statements.join("\n--> statement-breakpoint\n")}\n`;
+    const statements = rolesLast([...renamed.statements, ...dropWithoutCascade(drafted, after)]);
+    const none = `the snapshots do not show what ${tag}.sql changes; undo it by hand`;
+    return { statements, reason: statements.length === 0 ? none : undefined };
   } catch (error) {
-    return (
-      head +
-      unfinished(`drizzle-kit could not draft it (${firstSentence(messageOf(error))}); write it by hand`)
-    );
+    const reason = `drizzle-kit could not draft it (${firstSentence(messageOf(error))}); write it by hand`;
+    return { statements: [], reason };
   }
 }
 
-function unfinished(reason: string): string {
-  return `-- unfinished: ${reason}\n`;
+/** A role can only go once no policy names it. */
+function rolesLast(statements: readonly string[]): readonly string[] {
+  const isDrop = (text: string) => text.startsWith("DROP ROLE ");
+  return [...statements.filter((text) => !isDrop(text)), ...statements.filter(isDrop)];
 }
 
 function firstSentence(text: string): string {
   return text.split(/[\n.]/)[0]?.trim() ?? text;
 }
 
-async function readSnapshot(folder: string, tag: string): Promise<Snapshot> {
+export async function readSnapshot(folder: string, tag: string): Promise<Snapshot> {
   return JSON.parse(await readFile(snapshotPath(folder, tag), "utf8")) as Snapshot;
 }
 
 /** Loaded from the user's project, so that it is the drizzle-kit that wrote the snapshots. */
-async function loadDrizzleKitApi(projectFolder: string): Promise<DrizzleKitApi> {
+export async function loadDrizzleKitApi(projectFolder: string): Promise<DrizzleKitApi> {
   const path = createRequire(`${projectFolder}/package.json`).resolve("drizzle-kit/api");
   return (await import(path)) as DrizzleKitApi;
 }
 
 /** drizzle-kit asks about possible renames where it sees a terminal; a draft must not, and throws instead. */
-async function withoutPrompts<T>(work: () => Promise<T>): Promise<T> {
+export async function withoutPrompts<T>(work: () => Promise<T>): Promise<T> {
   const { isTTY } = process.stdin;
   process.stdin.isTTY = false;
   try {

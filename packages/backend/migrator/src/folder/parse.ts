@@ -1,5 +1,5 @@
 import { loadModule, parseSync } from "libpg-query";
-import type { NumberedStatement } from "./statements.ts";
+import type { NumberedStatement, Statement } from "./statements.ts";
 
 /** What a lone statement does, as far as a cut run has to know. */
 export type LoneKind =
@@ -10,7 +10,8 @@ export type LoneKind =
       readonly table: string;
     }
   | {
-      readonly type: "reindex";
+      readonly type: "reindex-concurrently";
+      /** Undefined for a schema or a whole database. */
       readonly target: { readonly isIndex: boolean; readonly name: readonly string[] } | undefined;
     }
   | { readonly type: "drop-index"; readonly indexes: readonly (readonly string[])[] }
@@ -21,14 +22,20 @@ export type LoneKind =
     }
   | { readonly type: "other" };
 
+/** A statement that no migration can hold. */
+export interface Forbidden {
+  readonly type: "forbidden";
+  readonly reason: string;
+  readonly fix: string;
+}
+
 /** What a command is to a run. */
 export interface Command {
   readonly statement: NumberedStatement;
-  /**
-   * `boundary`: a COMMIT or BEGIN that somebody wrote to get out of Drizzle's transaction. It ends a segment.
-   * `forbidden`: a ROLLBACK or the like, which would undo the migration behind the ledger's back.
-   */
-  readonly role: "transactional" | "boundary" | "forbidden" | LoneKind;
+  /** `boundary`: a COMMIT or BEGIN that somebody wrote to get out of Drizzle's transaction. It ends a segment. */
+  readonly role: "transactional" | "boundary" | Forbidden | LoneKind;
+  /** Those of its commands that set something for the rest of the session: SET, RESET, set_config. */
+  readonly settings: readonly NumberedStatement[];
 }
 
 /** A parsed command, as far as this file looks: the node's name and its fields. */
@@ -48,12 +55,45 @@ interface ParsedStatement {
 export async function commandsOf(statement: NumberedStatement): Promise<readonly Command[]> {
   await loadModule();
   const parsed = tryParse(statement.sql);
-  const roles = parsed.map(({ stmt }) => roleOf(stmt));
-  if (roles.every((role) => role === "transactional")) return [{ statement, role: "transactional" }];
-  return parsed.map((part, index) => ({
-    statement: cut(statement, part),
-    role: roles[index] ?? "transactional",
-  }));
+  const commands = parsed.map((part): Command => {
+    const own = cut(statement, part);
+    return { statement: own, role: roleOf(part.stmt), settings: setsSession(part.stmt) ? [own] : [] };
+  });
+  if (commands.some(({ role }) => role !== "transactional")) return commands;
+  return [{ statement, role: "transactional", settings: commands.flatMap(({ settings }) => settings) }];
+}
+
+/** Those commands of a chunk that fit, the chunk as it is where all of them do. */
+export async function keepCommands(
+  statement: Statement,
+  fits: (type: string, node: Node) => boolean,
+): Promise<readonly Statement[]> {
+  await loadModule();
+  const parsed = tryParse(statement.sql);
+  const kept = parsed.filter(({ stmt }) => fits(...nodeOf(stmt)));
+  if (kept.length === parsed.length) return [statement];
+  return kept.map((part) => cut({ ...statement, number: 0 }, part));
+}
+
+/** Names of the roles in a text, wherever in it they stand. */
+export async function roleNamesOf(sql: string): Promise<readonly string[]> {
+  await loadModule();
+  const names: string[] = [];
+  const look = (node: unknown): void => {
+    if (node === null || typeof node !== "object") return;
+    if (!Array.isArray(node)) {
+      const { CreateRoleStmt: made, roletype, rolename } = node as Node;
+      if (made) names.push(String((made as Node).role));
+      if (roletype === "ROLESPEC_CSTRING") names.push(String(rolename));
+    }
+    Object.values(node).forEach(look);
+  };
+  look(tryParse(sql));
+  return names;
+}
+
+function nodeOf(stmt: Readonly<Record<string, Node>>): readonly [string, Node] {
+  return Object.entries(stmt)[0] ?? ["", {}];
 }
 
 function tryParse(sql: string): readonly ParsedStatement[] {
@@ -76,10 +116,12 @@ function cut(statement: NumberedStatement, part: ParsedStatement): NumberedState
 
 /** The statements that PostgreSQL's source guards with PreventInTransactionBlock, by their parse node. */
 function roleOf(stmt: Readonly<Record<string, Node>>): Command["role"] {
-  const [[type, node] = ["", {}]] = Object.entries(stmt);
+  const [type, node] = nodeOf(stmt);
   switch (type) {
     case "TransactionStmt":
-      return transactionRole(String(node.kind));
+      return transactionRole(node);
+    case "CopyStmt":
+      return node.filename === undefined ? COPY : "transactional";
     case "IndexStmt":
       return node.concurrent === true ? createIndex(node) : "transactional";
     case "DropStmt":
@@ -87,32 +129,66 @@ function roleOf(stmt: Readonly<Record<string, Node>>): Command["role"] {
         ? { type: "drop-index", indexes: (node.objects as readonly Node[]).map(namesOf) }
         : "transactional";
     case "ReindexStmt":
-      return reindex(node) ?? "transactional";
+      return isConcurrent(node) ? reindexConcurrently(node) : { type: "other" };
     case "AlterTableStmt":
       return detachPartition(node) ?? "transactional";
     case "DiscardStmt":
       // DISCARD ALL gives up the lock that the run holds.
-      return node.target === "DISCARD_ALL" ? "forbidden" : "transactional";
-    case "AlterSubscriptionStmt":
-      return String(node.kind).includes("REFRESH") ? { type: "other" } : "transactional";
+      return node.target === "DISCARD_ALL" ? UNDOES : "transactional";
     case "VacuumStmt":
       return node.is_vacuumcmd === true ? { type: "other" } : "transactional";
-    case "ClusterStmt":
-      return node.relation === undefined ? { type: "other" } : "transactional";
     default:
       return LONE_NODES.has(type) ? { type: "other" } : "transactional";
   }
 }
 
+const DIVIDES = "COMMIT and BEGIN may stay, they divide the file";
+
+const UNDOES: Forbidden = {
+  type: "forbidden",
+  reason: "would undo the migration, or give its transaction or its lock away",
+  fix: `take it out; ${DIVIDES}`,
+};
+
+const ISOLATION: Forbidden = {
+  type: "forbidden",
+  reason: "asks for a transaction of a certain kind, which a migration's is not",
+  fix: `write it without options; ${DIVIDES}`,
+};
+
+const COPY: Forbidden = {
+  type: "forbidden",
+  reason: "copies from or to the client, and a migration has no data beside its text",
+  fix: "write the rows as INSERT, or load them by a script of their own",
+};
+
 /** Savepoints are harmless inside our transaction; what would undo or hand it over is not. */
-function transactionRole(kind: string): Command["role"] {
-  if (["TRANS_STMT_COMMIT", "TRANS_STMT_BEGIN", "TRANS_STMT_START"].includes(kind)) return "boundary";
-  return ["TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO"].includes(kind)
+function transactionRole({ kind, options }: Node): Command["role"] {
+  if (["TRANS_STMT_COMMIT", "TRANS_STMT_BEGIN", "TRANS_STMT_START"].includes(String(kind)))
+    return options === undefined ? "boundary" : ISOLATION;
+  return ["TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO"].includes(String(kind))
     ? "transactional"
-    : "forbidden";
+    : UNDOES;
 }
 
+/** Whether a command leaves a setting, a role or a search_path to those after it, beyond its transaction. */
+function setsSession(stmt: Readonly<Record<string, Node>>): boolean {
+  const { VariableSetStmt: set, SelectStmt: select } = stmt;
+  if (set) return set.is_local !== true && set.name !== "TRANSACTION";
+  const targets = (select?.targetList ?? []) as readonly { readonly ResTarget: Node }[];
+  return targets.some(({ ResTarget: { val } }) => {
+    const name = (val as { FuncCall?: { funcname: readonly { String: Node }[] } }).FuncCall?.funcname.at(-1);
+    return name?.String.sval === "set_config";
+  });
+}
+
+/**
+ * Those of which some forms may run in a transaction are here too: which ones may depends on the object (REINDEX and
+ * CLUSTER of a partitioned table may not), and run alone they leave nothing that would have to be undone.
+ */
 const LONE_NODES = new Set([
+  "ClusterStmt",
+  "AlterSubscriptionStmt",
   "AlterSystemStmt",
   // ALTER DATABASE … SET TABLESPACE; its other forms may run in a transaction, but need none.
   "AlterDatabaseStmt",
@@ -135,15 +211,10 @@ function createIndex(node: Node): LoneKind {
   };
 }
 
-/** REINDEX SCHEMA and DATABASE run in no transaction either, concurrently or not. */
-function reindex(node: Node): LoneKind | undefined {
-  const target = ["REINDEX_OBJECT_INDEX", "REINDEX_OBJECT_TABLE"].includes(String(node.kind));
-  if (target && !isConcurrent(node)) return undefined;
-  const isIndex = node.kind === "REINDEX_OBJECT_INDEX";
-  return {
-    type: "reindex",
-    target: target ? { isIndex, name: relationNames(node.relation as Node) } : undefined,
-  };
+function reindexConcurrently({ kind, relation }: Node): LoneKind {
+  const isIndex = kind === "REINDEX_OBJECT_INDEX";
+  const target = relation === undefined ? undefined : { isIndex, name: relationNames(relation as Node) };
+  return { type: "reindex-concurrently", target };
 }
 
 function detachPartition(node: Node): LoneKind | undefined {

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { hash } from "node:crypto";
+import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import * as z from "zod/mini";
 import { MigratorError, messageOf } from "../errors.ts";
 import { type Statement, splitStatements } from "./statements.ts";
@@ -37,6 +37,10 @@ export interface DownScript extends Script {
   readonly irreversible: string | undefined;
   /** Reason given on a line `-- unfinished: <reason>`, which `generate` writes where it could not draft. */
   readonly unfinished: string | undefined;
+  /** Reason given on a line `-- unproved: <reason>`, which `generate` and `downs` write where a draft does not undo its up. */
+  readonly unproved: string | undefined;
+  /** What is lost, by the lines `-- loses: <what>`. */
+  readonly loses: readonly string[];
 }
 
 /** A Drizzle migrations folder as it is on disk. */
@@ -70,6 +74,7 @@ export type Journal = z.infer<typeof journalSchema>;
  */
 export async function readFolder(path: string): Promise<MigrationFolder> {
   const names = new Set(await listFolder(path));
+  if (hasV1Layout(path, names)) throw v1Layout(path, existsSync(journalPath(path)));
   const journal = await readJournal(path, names);
   const snapshots = new Set(await readdir(join(path, "meta")).catch(() => []));
   const migrations = journal.entries.map((entry) => readMigration(path, names, snapshots, entry));
@@ -81,6 +86,19 @@ export async function readFolder(path: string): Promise<MigrationFolder> {
 /** Name of the file that undoes a migration. */
 export function downFileName(tag: string): string {
   return `${tag}.down.sql`;
+}
+
+/** @throws MigratorError `unknown-tag` */
+export function indexOfTag(folder: MigrationFolder, tag: string): number {
+  const index = folder.migrations.findIndex((migration) => migration.tag === tag);
+  if (index >= 0) return index;
+  throw new MigratorError({
+    code: "unknown-tag",
+    message: `there is no migration ${JSON.stringify(tag)} in ${folder.path}`,
+    details: [`there are: ${folder.migrations.map((migration) => migration.tag).join(", ")}`],
+    state: "nothing was changed",
+    fix: "give --to one of these",
+  });
 }
 
 export function journalPath(folder: string): string {
@@ -119,38 +137,64 @@ function readMigration(
 function readHead(path: string): SnapshotHead {
   const file = openSync(path, "r");
   try {
-    const head = Buffer.alloc(HEAD_BYTES);
     const text = head.toString("utf8", 0, readSync(file, head));
-    const textOf = (key: string) => new RegExp(`"${key}":\\s*"([^"]*)"`).exec(text)?.[1] ?? "";
-    return { id: textOf("id"), prevId: textOf("prevId") };
+    return {
+      id: /"id":\s*"([^"]*)"/.exec(text)?.[1] ?? "",
+      prevId: /"prevId":\s*"([^"]*)"/.exec(text)?.[1] ?? "",
+    };
   } finally {
     closeSync(file);
   }
 }
 
-const HEAD_BYTES = 512;
+const head = Buffer.alloc(512);
 
 function readText(path: string, name: string): string {
   return readFileSync(join(path, name), "utf8");
 }
 
 function parseScript(fileName: string, text: string): Script {
-  const hash = createHash("sha256").update(text).digest("hex");
-  return { fileName, hash, statements: splitStatements(text) };
-}
-
-function parseDown(fileName: string, text: string): DownScript {
+  let statements: readonly Statement[] | undefined;
   return {
-    ...parseScript(fileName, text),
-    irreversible: markOf(text, "irreversible"),
-    unfinished: markOf(text, "unfinished"),
+    fileName,
+    hash: hash("sha256", text),
+    // Of applied files nobody asks for them.
+    get statements() {
+      statements ??= splitStatements(text);
+      return statements;
+    },
   };
 }
 
-/** The text behind a mark such as `-- irreversible: reason`, on a line of its own. */
-function markOf(text: string, mark: string): string | undefined {
-  const found = new RegExp(`^[ \\t]*--[ \\t]*${mark}\\b:?[ \\t]*(.*?)[ \\t]*\\r?$`, "im").exec(text);
-  return found ? found[1] || "no reason given" : undefined;
+/** A down file's text as a value. */
+export function parseDown(fileName: string, text: string): DownScript {
+  const script = parseScript(fileName, text);
+  // Read when somebody asks: most runs look at no down file.
+  return {
+    fileName,
+    hash: script.hash,
+    get statements() {
+      return script.statements;
+    },
+    get irreversible() {
+      return marksOf(text, "irreversible\\b:?")[0];
+    },
+    get unfinished() {
+      return marksOf(text, "unfinished\\b:?")[0];
+    },
+    get unproved() {
+      return marksOf(text, "unproved:")[0];
+    },
+    get loses() {
+      return marksOf(text, "loses:");
+    },
+  };
+}
+
+/** The texts behind a mark such as `-- irreversible: reason`, each on a line of its own. */
+function marksOf(text: string, mark: string): readonly string[] {
+  const lines = text.matchAll(new RegExp(`^[ \\t]*--[ \\t]*${mark}[ \\t]*(.*?)[ \\t]*\\r?$`, "gim"));
+  return [...lines].map(([, reason]) => reason || "no reason given");
 }
 
 async function listFolder(path: string): Promise<readonly string[]> {
@@ -170,7 +214,7 @@ async function listFolder(path: string): Promise<readonly string[]> {
 async function readJournal(path: string, names: ReadonlySet<string>): Promise<Journal> {
   const file = journalPath(path);
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw hasV1Layout(names) ? v1Layout(path) : journalMissing(file, names, cause);
+    throw journalMissing(file, names, cause);
   });
   return parseJournal(file, text);
 }
@@ -213,17 +257,20 @@ function journalMissing(file: string, names: ReadonlySet<string>, cause: unknown
   });
 }
 
-function v1Layout(path: string): MigratorError {
+function v1Layout(path: string, hasJournal: boolean): MigratorError {
+  const layout = hasJournal
+    ? "holds migrations in the layout of Drizzle v1 (a folder each) beside a journal: what is run would depend on the reader"
+    : "has the layout of Drizzle v1 (a folder per migration, no journal), which this version does not read";
   return new MigratorError({
     code: "v1-layout",
-    message: `${path} has the layout of Drizzle v1 (a folder per migration, no journal), which this version does not read`,
+    message: `${path} ${layout}`,
     state: "nothing was applied",
     fix: "use this folder with drizzle-kit 1.x, or restore the folder as drizzle-kit 0.31 writes it",
   });
 }
 
-function hasV1Layout(names: ReadonlySet<string>): boolean {
-  return [...names].some((name) => /^\d{14}_/.test(basename(name)));
+function hasV1Layout(path: string, names: ReadonlySet<string>): boolean {
+  return [...names].some((name) => /^\d{14}_/.test(name) && existsSync(join(path, name, "migration.sql")));
 }
 
 function isUpFile(name: string): boolean {

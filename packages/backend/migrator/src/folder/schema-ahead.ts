@@ -1,6 +1,7 @@
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { FolderSettings } from "../config.ts";
+import { MigratorError, messageOf } from "../errors.ts";
 import {
   asksAboutRename,
   foundNoChange,
@@ -20,7 +21,9 @@ export async function isSchemaAhead(settings: FolderSettings): Promise<boolean> 
   if (settings.drizzleConfigFile === undefined && settings.schemaFile === undefined) return false;
   const project = projectFolder(settings);
   // Inside the project: drizzle-kit takes paths relative to it, and the schema's imports must resolve.
-  const copy = await mkdtemp(join(project, ".migrator-check-"));
+  const copy = await mkdtemp(join(project, ".migrator-check-")).catch((cause: unknown) => {
+    throw noCopy(cause);
+  });
   try {
     await cp(join(settings.migrations, "meta"), join(copy, "meta"), { recursive: true });
     const target = await copyTarget(settings, project, copy);
@@ -35,8 +38,8 @@ export async function isSchemaAhead(settings: FolderSettings): Promise<boolean> 
   }
 }
 
-/** drizzle-kit takes no other flag beside --config: the project's config is wrapped, with another folder in it. */
-async function copyTarget(
+/** What makes drizzle-kit write to another folder. It takes no other flag beside --config: the project's is wrapped. */
+export async function copyTarget(
   settings: FolderSettings,
   project: string,
   copy: string,
@@ -50,4 +53,14 @@ async function copyTarget(
     `import config from "${original}";\nexport default { ...config, out: "./${out}" };\n`,
   );
   return [`--config=${relative(project, config)}`];
+}
+
+function noCopy(cause: unknown): MigratorError {
+  return new MigratorError({
+    code: "schema-unchecked",
+    message: `the schema cannot be compared with the migrations: ${messageOf(cause)}`,
+    state: "nothing was changed",
+    fix: "check where `schema` or `drizzleConfig` points to; comparing needs to write a temporary folder beside it",
+    cause,
+  });
 }

@@ -1,5 +1,5 @@
 import { MigratorError } from "../errors.ts";
-import type { Command, LoneKind } from "./parse.ts";
+import type { Command, Forbidden, LoneKind } from "./parse.ts";
 import type { Script } from "./read.ts";
 import type { NumberedStatement } from "./statements.ts";
 
@@ -10,6 +10,8 @@ export type Segment = TransactionalSegment | LoneStatement;
 export interface TransactionalSegment {
   readonly transactional: true;
   readonly statements: readonly NumberedStatement[];
+  /** What earlier segments of the file have set for the session: SET, RESET, set_config. */
+  readonly settings: readonly NumberedStatement[];
 }
 
 /** A statement that PostgreSQL refuses to run in a transaction. */
@@ -17,11 +19,13 @@ export interface LoneStatement {
   readonly transactional: false;
   readonly statement: NumberedStatement;
   readonly kind: LoneKind;
+  /** As above. */
+  readonly settings: readonly NumberedStatement[];
 }
 
 /** Words of which one stands in every statement that cannot run in a transaction, or that ends one. */
 const SUSPICIOUS =
-  /\b(concurrently|vacuum|system|database|tablespace|subscription|cluster|reindex|commit|begin|start|end|rollback|abort|prepare|discard)\b/i;
+  /\b(concurrently|vacuum|system|database|tablespace|subscription|cluster|reindex|commit|begin|start|end|rollback|abort|prepare|discard|stdin|stdout)\b/i;
 
 /**
  * How a file is committed: one segment for most. Only files in which a suspicious word stands are parsed, with
@@ -30,36 +34,48 @@ const SUSPICIOUS =
 export async function segmentsOf(script: Script): Promise<readonly Segment[]> {
   const numbered = script.statements.map((statement, index) => ({ ...statement, number: index + 1 }));
   if (!script.statements.some(({ sql }) => SUSPICIOUS.test(sql)))
-    return [{ transactional: true, statements: numbered }];
+    return [{ transactional: true, statements: numbered, settings: [] }];
   // Loaded only here: it takes longer than all else that a run needs.
   const { commandsOf } = await import("./parse.ts");
   const commands = (await Promise.all(numbered.map((statement) => commandsOf(statement)))).flat();
-  const forbidden = commands.find(({ role }) => role === "forbidden");
-  if (forbidden) throw endsTransaction(script, forbidden.statement);
+  for (const { statement, role } of commands) {
+    if (typeof role === "object" && role.type === "forbidden") throw forbidden(script, statement, role);
+  }
   return group(commands);
 }
 
-function endsTransaction(script: Script, { sql, number, line }: NumberedStatement): MigratorError {
+function forbidden(
+  script: Script,
+  { sql, number, line }: NumberedStatement,
+  { reason, fix }: Forbidden,
+): MigratorError {
   return new MigratorError({
     code: "forbidden-statement",
-    message: `${script.fileName}, statement ${number} of ${script.statements.length}, line ${line}: ${sql.slice(0, 40)} would undo the migration, or give its transaction or its lock away`,
+    message: `${script.fileName}, statement ${number} of ${script.statements.length}, line ${line}: ${sql.slice(0, 40)} ${reason}`,
     state: "nothing was changed",
-    fix: "take it out; COMMIT and BEGIN may stay, they divide the file",
+    fix,
   });
 }
 
 function group(commands: readonly Command[]): readonly Segment[] {
   const segments: Segment[] = [];
   let open: NumberedStatement[] = [];
+  let settings: readonly NumberedStatement[] = [];
+  let newSettings: readonly NumberedStatement[] = [];
   const close = () => {
-    if (open.length > 0) segments.push({ transactional: true, statements: open });
+    if (open.length > 0) segments.push({ transactional: true, statements: open, settings });
     open = [];
+    settings = [...settings, ...newSettings];
+    newSettings = [];
   };
-  for (const { statement, role } of commands) {
+  for (const command of commands) {
+    const { statement, role } = command;
     if (role === "transactional") open.push(statement);
     else close();
-    if (typeof role === "object") segments.push({ transactional: false, statement, kind: role });
+    newSettings = [...newSettings, ...command.settings];
+    if (typeof role === "object" && role.type !== "forbidden")
+      segments.push({ transactional: false, statement, kind: role, settings });
   }
   close();
-  return segments.length > 0 ? segments : [{ transactional: true, statements: [] }];
+  return segments.length > 0 ? segments : [{ transactional: true, statements: [], settings: [] }];
 }

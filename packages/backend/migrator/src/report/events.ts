@@ -1,7 +1,7 @@
 import type { Event, Listener } from "../events.ts";
 import { noteColors as colors, type Output } from "./output.ts";
 import { noteProblems } from "./problems.ts";
-import { count, duration } from "./text.ts";
+import { count, duration, shortPath } from "./text.ts";
 
 /** Prints what a run tells while it runs. */
 export function eventPrinter(output: Output): Listener {
@@ -9,7 +9,7 @@ export function eventPrinter(output: Output): Listener {
   return (event) => {
     if (event.type === "ran") output.line(`${event.tag}  ${duration(event.durationMs)}`);
     else if (event.type === "problems") noteProblems(output, event.problems);
-    else if (event.type === "planned" && event.direction === "down") sayWillUndo(output, event.tags);
+    else if (event.type === "planned" && event.direction === "down") sayWillUndo(output, event);
     else if (event.type === "sighting") sighting(event);
     else output.note(colors.dim(noteOf(event)));
   };
@@ -23,6 +23,12 @@ function noteOf(event: Exclude<Event, { type: "ran" | "problems" | "sighting" }>
       return `waiting for the migration lock, held by ${event.holder}`;
     case "warning":
       return `warning: ${event.message}`;
+    case "saving":
+      return `${event.tag}: saving ${event.what}`;
+    case "restoring":
+      return `${event.tag}: putting back ${event.what}`;
+    case "saved":
+      return `${event.tag}: saved ${count(event.rows, "row")} in ${shortPath(event.folder)}`;
     case "notice":
       return `${event.tag}: ${event.message}`;
     case "retrying":
@@ -33,11 +39,16 @@ function noteOf(event: Exclude<Event, { type: "ran" | "problems" | "sighting" }>
 }
 
 /** Part of the result, and said first; with `--json` the document comes last, so it is said aside. */
-function sayWillUndo(output: Output, tags: readonly string[]): void {
+function sayWillUndo(output: Output, { tags, loses = [] }: Extract<Event, { type: "planned" }>): void {
   if (tags.length === 0) return;
-  const text = `will roll back, in this order: ${tags.join(", ")}`;
-  if (output.json) output.note(text);
-  else output.line(text);
+  const lines = [
+    `will roll back, in this order: ${tags.join(", ")}`,
+    ...loses.map(({ tag, what }) => `${tag} loses ${what}`),
+  ];
+  for (const text of lines) {
+    if (output.json) output.note(text);
+    else output.line(text);
+  }
 }
 
 /** Says who blocks and how far an index is: on a terminal whenever it changes, elsewhere by phases and tens of percent. */

@@ -2,11 +2,12 @@ import type { BaselineResult } from "../apply/baseline.ts";
 import { showLoss } from "../apply/losses.ts";
 import type { MigrateResult } from "../apply/migrate.ts";
 import type { RepairResult } from "../apply/repair.ts";
+import type { RestoreResult } from "../apply/restore.ts";
 import type { RollbackResult } from "../apply/rollback.ts";
-import type { GenerateResult } from "../folder/generate.ts";
+import type { Difference } from "../catalog/compare.ts";
 import type { V1Result } from "../verify/v1-check.ts";
 import type { Output } from "./output.ts";
-import { count, duration } from "./text.ts";
+import { count, duration, instant, shortPath } from "./text.ts";
 
 /** The last lines of `migrate`. */
 export function reportMigrate(output: Output, result: MigrateResult): void {
@@ -23,8 +24,19 @@ export function reportMigrate(output: Output, result: MigrateResult): void {
   output.document(result);
 }
 
+/** What the database was found to be like after a rollback. */
+export interface RollbackCheck {
+  /** Null where it could not be compared. */
+  readonly drift: readonly Difference[] | null;
+  /** Why it could not. */
+  readonly reason?: string;
+}
+
 /** The last lines of `rollback`. */
-export function reportRollback(output: Output, result: RollbackResult): void {
+export function reportRollback(
+  output: Output,
+  result: RollbackResult & { readonly check?: RollbackCheck },
+): void {
   for (const loss of result.lost)
     output.line(`dropped with data: ${showLoss(loss)} (${count(loss.rows, "row")})`);
   const where = `database ${result.database} at ${result.server}`;
@@ -32,31 +44,39 @@ export function reportRollback(output: Output, result: RollbackResult): void {
   output.line(
     done === 0 ? `nothing to roll back; ${where}` : `rolled back ${count(done, "migration")}; ${where}`,
   );
+  for (const { rows, folder } of result.backups)
+    output.line(`${count(rows, "row")} saved in ${shortPath(folder)}`);
+  if (result.backups.length > 0) output.line("to put them back: migrate again, then, in this order:");
+  // The table before the column that a later migration added to it.
+  for (const { folder } of [...result.backups].reverse())
+    output.line(`  migrator restore ${shellWord(shortPath(folder))}`);
+  if (result.check) for (const line of linesOfCheck(result.check)) output.line(line);
   output.document(result);
 }
 
-/** What `generate` wrote, or that it had nothing to. */
-export function reportGenerate(
-  output: Output,
-  result: GenerateResult,
-  relativeTo: (path: string) => string,
-): void {
-  if (result.tag === undefined)
-    output.line("nothing to generate: the schema has no change that the migrations lack");
-  else {
-    output.line(`generated ${result.tag}`);
-    for (const file of result.files) output.line(`  ${relativeTo(file)}`);
-    output.line(
-      result.downUnfinished
-        ? "the down file could not be drafted: finish it by hand before you commit"
-        : "read both files before you commit; the down file is a draft",
-    );
+/** What `restore` put back. */
+export function reportRestore(output: Output, result: RestoreResult): void {
+  for (const { schema, table, columns, rows, alreadyThere, missing } of result.restored) {
+    const what = columns === undefined ? "" : ` (${columns.join(", ")})`;
+    const aside = [
+      ...(alreadyThere > 0 ? [`${alreadyThere} were there already`] : []),
+      ...(missing > 0 ? [`${missing} left out: their rows are gone`] : []),
+    ];
+    output.line(`${schema}.${table}${what}: ${[`${count(rows, "row")} put back`, ...aside].join(", ")}`);
   }
-  output.document({
-    tag: result.tag ?? null,
-    files: result.files.map(relativeTo),
-    downUnfinished: result.downUnfinished,
-  });
+  output.line(
+    `restored what the rollback of ${result.tag} saved on ${instant(result.savedAt)}; database ${result.database} at ${result.server}`,
+  );
+  output.document(result);
+}
+
+function linesOfCheck({ drift, reason }: RollbackCheck): readonly string[] {
+  if (drift === null) return [`not compared with the remaining migrations: ${reason}`];
+  if (drift.length === 0) return ["the database is what the remaining migrations say"];
+  return [
+    `the database is not what the remaining migrations say (\`migrator check\` tells how to put it right):`,
+    ...drift.map(({ text }) => `  ${text}`),
+  ];
 }
 
 /** What `baseline` wrote. */
@@ -88,4 +108,9 @@ export function reportV1(output: Output, result: V1Result): void {
   const what = found === 0 ? "nothing here would hurt on the day of Drizzle v1" : count(found, "finding");
   output.line(`${what}; database ${result.database} at ${result.server}`);
   output.document(result);
+}
+
+/** As a shell reads it back. */
+function shellWord(text: string): string {
+  return /^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

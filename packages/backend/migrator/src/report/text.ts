@@ -1,3 +1,5 @@
+import { relative } from "node:path";
+
 /** `1 migration`, `2 migrations` */
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
@@ -13,4 +15,10 @@ export function duration(ms: number): string {
 /** `2026-11-21 06:15:09 UTC` */
 export function instant(iso: string): string {
   return `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
+}
+
+/** A path as it is typed: from the current folder where it lies below that. */
+export function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short === "" || short.startsWith("..") ? path : short;
 }

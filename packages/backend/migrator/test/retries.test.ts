@@ -62,7 +62,7 @@ describe("a table that another session has locked", () => {
     const { sql, url } = place.database;
     const other = await openOther(url, "billing service");
     await other.run("begin; select n from t");
-    const cli = await startCli([...place.args, "--lock-timeout", "300ms"]);
+    const cli = await startCli([...place.args, "--lock-timeout", "1s"]);
     await cli.untilItSays("trying again (attempt 3)");
     await other.run("commit");
     const result = await cli.done;
@@ -85,7 +85,7 @@ describe("a table that another session has locked", () => {
     const { sql, url } = place.database;
     const other = await openOther(url, "billing service");
     await other.run("begin; select n from t");
-    const limits = ["--lock-timeout", "200ms", "--retries", "2", "--json"];
+    const limits = ["--lock-timeout", "500ms", "--retries", "2", "--json"];
     const result = await runCli([...place.args, ...limits]);
     expect(result.exitCode).toBe(1);
     const error = errorOf(result);
@@ -118,14 +118,14 @@ describe("a table that another session has locked", () => {
     expect(error.details.join("\n")).toMatch(/tried \d+ times/);
     const took = performance.now() - started;
     expect(took).toBeGreaterThan(400);
-    expect(took).toBeLessThan(3_000);
+    expect(took).toBeLessThan(10_000);
   });
 
   test("0 retries tries once", async () => {
     const place = await prepare(COLUMN);
     const other = await openOther(place.database.url, "billing service");
     await other.run("begin; select n from t");
-    const { events, run } = listen({ ...place.settings, limits: { lockTimeout: "100ms", retries: 0 } });
+    const { events, run } = listen({ ...place.settings, limits: { lockTimeout: "1s", retries: 0 } });
     const error = await failureOf(run);
     expect(error.details.join("\n")).toContain("tried 1 time;");
     expect(events.filter(({ type }) => type === "retrying")).toEqual([]);

@@ -80,7 +80,7 @@ test("with --retry-for 0 a migration is tried once", async () => {
   await other.run("begin; lock table busy");
   const migrations = await makeFolder([{ tag: "0000_busy", sql: "ALTER TABLE busy ADD COLUMN n int;" }]);
   const heard: string[] = [];
-  const limits = { lockTimeout: "200ms", retryFor: "0" };
+  const limits = { lockTimeout: "1s", retryFor: "0" };
   const error = await failureOf(
     migrate({ migrations, url: database.url, limits, on: ({ type }) => heard.push(type) }),
   );

@@ -136,6 +136,26 @@ describe.each(["SIGINT", "SIGTERM"] as const)("%s", (signal) => {
   });
 });
 
+test("SIGKILL while an index is built CONCURRENTLY: the server notices within seconds, and holds the lock no longer", async () => {
+  const database = await createTestDatabase();
+  const folder = await makeFolder([
+    BASE,
+    { tag: "0001_index", sql: "CREATE INDEX CONCURRENTLY t_n ON t (n);" },
+  ]);
+  await migrate({ migrations: folder, url: database.url, to: BASE.tag });
+  const other = await openOther(database.url, "writer");
+  await other.run("begin; insert into t values (1)");
+  const args = ["migrate", "--migrations", folder, "--url", database.url];
+  const cli = await startCli(args);
+  await untilBlocked(database.sql);
+  cli.kill("SIGKILL");
+  await cli.done;
+  await expectNoRunner(database.sql);
+  await other.run("commit");
+  await finish(database, args);
+  expect(await readValidity(database.sql, "t")).toEqual({ t_n: true });
+});
+
 test("with --json the document says what stands, too", async () => {
   const { database, cli } = await start([BASE, { tag: "0001_slow", sql: SLOW }], "--json");
   await untilRuns(database.sql, "slow part");

@@ -14,7 +14,7 @@ function jobOf(tag: string, characters: number, parts: Partial<Job> = {}): Job {
     segments: [{ transactional: true, statements }],
     hash: tag,
     ledgerSql: `insert ${tag}`,
-    doneSql: `done ${tag}`,
+    done: { sql: `done ${tag}`, isTrue: () => false },
     guards: [],
     partial: undefined,
     ...parts,
@@ -35,7 +35,7 @@ async function pipelineOf(
   };
   const context = {
     settings: await readSettings({ migrations: ".", url: "postgres://u@127.0.0.1:1/d" }),
-    database: { sql: { unsafe: send, signal: send }, address: { host: "h", port: 1 }, applicationName: "a" },
+    database: { sql: { unsafe: send, signal: send }, address: { host: "h", port: 1 }, sessionSettings: [] },
     on: () => {},
     signal: signal ?? new AbortController().signal,
   } as unknown as RunContext;

@@ -1,5 +1,5 @@
 import { createTestDatabase, createTestRole } from "@repo/test-database";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { lockKey } from "../src/database/lock.ts";
 import { type Event, migrate, rollback } from "../src/index.ts";
 import { failureOf, quoted, readTables } from "./support/database.ts";
@@ -212,4 +212,69 @@ test("a rollback of many undoes them in order; one that fails leaves those befor
   expect(result.rolledBack.map(({ tag }) => tag)).toEqual(tagsOf(files).slice(2).reverse());
   expect(await readTables(database.sql)).toEqual(["t0", "t1"]);
   expect(await appliedHashes(database.sql)).toHaveLength(2);
+});
+
+describe("a file of the same text as one that is applied already", () => {
+  const ADD = "ALTER TABLE t ADD COLUMN x text;";
+  const FIRST: readonly MigrationFiles[] = [
+    { tag: "0000_base", sql: "CREATE TABLE t (n int); CREATE TABLE log (what text);" },
+    { tag: "0001_add", sql: ADD },
+    { tag: "0002_drop", sql: "ALTER TABLE t DROP COLUMN x;" },
+  ];
+  const MORE: readonly MigrationFiles[] = [
+    ...FIRST,
+    { tag: "0003_add_again", sql: ADD },
+    { tag: "0004_log", sql: "INSERT INTO log VALUES ('0004');" },
+    { tag: "0005_log", sql: "INSERT INTO log VALUES ('0005');" },
+  ];
+
+  async function prepareAgain() {
+    const place = await prepare(FIRST);
+    await migrate(place.settings);
+    const settings = { ...place.settings, migrations: await makeFolder(MORE) };
+    const readLog = async () =>
+      (await place.database.sql<{ what: string }[]>`select what from log order by ctid`).map(
+        ({ what }) => what,
+      );
+    return { ...place, settings, readLog };
+  }
+
+  test("holds back those behind it while it is tried again: they run once, after it", async () => {
+    const { database, settings, readLog } = await prepareAgain();
+    const other = await openOther(database.url, "reader");
+    await other.run("begin; select * from t");
+    const run = migrate({ ...settings, limits: { lockTimeout: "300ms" } });
+    await untilBlocked(database.sql);
+    await database.sql`select pg_sleep(0.5)`;
+    expect(await readLog()).toEqual([]);
+    await other.run("commit");
+    expect((await run).applied.map(({ tag }) => tag)).toEqual(["0003_add_again", "0004_log", "0005_log"]);
+    expect(await readLog()).toEqual(["0004", "0005"]);
+    expect(await appliedHashes(database.sql)).toEqual(MORE.map(({ sql }) => hashOf(sql ?? "")));
+  });
+
+  test("takes those behind it down with it when it fails for good", async () => {
+    const { database, settings, readLog } = await prepareAgain();
+    await database.sql`alter table t add column x text`;
+    const error = await failureOf(migrate(settings));
+    expect(error.state).toBe("nothing was applied; 0003_add_again was undone whole and is still pending");
+    expect(await readLog()).toEqual([]);
+    expect(await appliedHashes(database.sql)).toHaveLength(3);
+    await database.sql`alter table t drop column x`;
+    await migrate(settings);
+    expect(await readLog()).toEqual(["0004", "0005"]);
+  });
+
+  test("is known as applied or not when the connection is lost", async () => {
+    const { database, settings } = await prepareAgain();
+    const other = await openOther(database.url, "reader");
+    await other.run("begin; select * from t");
+    const run = failureOf(migrate(settings));
+    await untilBlocked(database.sql);
+    await database.sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = 'migrator' and cardinality(pg_blocking_pids(pid)) > 0`;
+    const error = await run;
+    expect(error).toMatchObject({ code: "connection-lost" });
+    expect(error.state).toBe("nothing was applied; 0003_add_again was undone whole");
+  });
 });

@@ -389,6 +389,102 @@ test("of two files of equal text, each runs whole, also after the first was cut"
   expect(await readHits(place.database.sql)).toEqual([1, 2, 1, 2]);
 });
 
+describe("a lone statement that PostgreSQL refuses", () => {
+  const PARTED = `CREATE TABLE p (n int) PARTITION BY RANGE (n);${BREAKPOINT}CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9);`;
+
+  test.each([
+    ["DROP INDEX CONCURRENTLY t_nn;", "42704"],
+    ["ALTER TABLE p DETACH PARTITION p_1 CONCURRENTLY;", "42P01"],
+    ["CREATE DATABASE postgres;", "42P04"],
+    ["CREATE DATABASE never_made TEMPLATE not_there;", "3D000"],
+    ["DROP DATABASE not_there;", "3D000"],
+    ["ALTER DATABASE not_there SET TABLESPACE pg_default;", "3D000"],
+    ["REINDEX TABLE CONCURRENTLY not_there;", "42P01"],
+  ])("is refused again by a second run, and nothing counts as done: %s", async (lone, sqlState) => {
+    const file = { tag: "0001_divided", sql: [PARTED, "CREATE INDEX t_n ON t (n);", lone].join(BREAKPOINT) };
+    const place = await prepare(file);
+    for (const run of ["first", "second", "third"]) {
+      const error = await failureOf(migrate(place.settings));
+      expect(error, run).toMatchObject({ code: "statement-failed", exitCode: 1 });
+      expect(error.details.join("\n"), run).toContain(`(${sqlState})`);
+    }
+    await tagsInLedger(place, BASE);
+    const [, run] = await readRunFacts(place.database.sql);
+    expect(run).toMatchObject({ outcome: "partial", completed: 1, begun: null });
+  });
+
+  test("as the first of its file can be mended in the file, as the error says", async () => {
+    const place = await prepare({ tag: "0001_divided", sql: `${UNIQUE}${BREAKPOINT}${hit(1)}` }, [1, 1]);
+    const error = await failureOf(migrate(place.settings));
+    expect(error.fix).toContain("mend the file, then run again");
+    await writeMigrations(place.folder, [BASE, divided(INDEX)]);
+    expect((await migrate(place.settings)).applied).toMatchObject([{ tag: "0001_divided" }]);
+    expect(await readHits(place.database.sql)).toEqual([1, 2]);
+  });
+});
+
+describe("a procedure that commits, called between a COMMIT and a BEGIN", () => {
+  const PROCEDURE = `CREATE PROCEDURE fill() LANGUAGE plpgsql AS $$ BEGIN
+    FOR n IN 1..3 LOOP INSERT INTO hits (n) VALUES (n); COMMIT; END LOOP; END $$;`;
+  const BLOCK = "DO $$ BEGIN FOR n IN 1..3 LOOP INSERT INTO hits (n) VALUES (n); COMMIT; END LOOP; END $$;";
+
+  test.each([
+    ["CALL", [PROCEDURE, "COMMIT;", "CALL fill();", "BEGIN;", hit(4)].join(BREAKPOINT)],
+    ["CALL, all in one chunk", `${PROCEDURE} COMMIT; CALL fill(); BEGIN; ${hit(4)}`],
+    ["DO", ["COMMIT;", BLOCK, "BEGIN;", hit(4)].join(BREAKPOINT)],
+  ])("%s runs by itself, once", async (_, sql) => {
+    const place = await prepare({ tag: "0001_fill", sql });
+    expect((await migrate(place.settings)).applied).toMatchObject([{ tag: "0001_fill" }]);
+    expect(await readHits(place.database.sql)).toEqual([1, 2, 3, 4]);
+  });
+
+  test("is not tried again by itself; the next run begins it anew", async () => {
+    const sql = [PROCEDURE.replace("COMMIT;", "COMMIT; LOCK TABLE t;"), "COMMIT;", "CALL fill();", "BEGIN;"];
+    const place = await prepare({ tag: "0001_fill", sql: sql.join(BREAKPOINT) });
+    const other = await openOther(place.database.url, "reader");
+    await other.run("begin; select * from t");
+    const error = await failureOf(migrate({ ...place.settings, limits: { lockTimeout: "500ms" } }));
+    expect(error.details.join(" ")).toContain("tried 1 time");
+    expect(await readHits(place.database.sql)).toEqual([1]);
+    await other.run("commit");
+    await migrate(place.settings);
+    expect(await readHits(place.database.sql)).toEqual([1, 1, 2, 3]);
+  });
+});
+
+test("the run log counts the tries of every part of a divided file", async () => {
+  const place = await prepare(divided(INDEX, `LOCK TABLE t;${BREAKPOINT}${hit(2)}`));
+  const reader = await openOther(place.database.url, "reader");
+  await reader.run("begin; select * from t");
+  const retried: string[] = [];
+  const run = migrate({
+    ...place.settings,
+    limits: { lockTimeout: "300ms" },
+    on: ({ type }) => retried.push(type),
+  });
+  while (retried.filter((type) => type === "retrying").length < 2)
+    await new Promise((go) => setTimeout(go, 20));
+  await reader.run("commit");
+  await run;
+  const [, facts] = await readRunFacts(place.database.sql);
+  expect(facts?.retries).toBe(retried.filter((type) => type === "retrying").length);
+});
+
+test("REINDEX CONCURRENTLY that is tried again leaves no INVALID index, neither the copy nor the old one", async () => {
+  const place = await prepare({ tag: "0001_reindex", sql: "REINDEX TABLE CONCURRENTLY t;" });
+  const { sql, url } = place.database;
+  await sql`create index t_n on t (n)`;
+  const reader = await openOther(url, "reader");
+  await reader.run("begin isolation level repeatable read; select * from t");
+  const events: string[] = [];
+  const limits = { lockTimeout: "300ms", concurrentLockTimeout: "500ms" };
+  const run = migrate({ ...place.settings, limits, on: ({ type }) => events.push(type) });
+  while (!events.includes("retrying")) await new Promise((go) => setTimeout(go, 20));
+  await reader.run("commit");
+  await run;
+  expect(await readValidity(sql, "t")).toEqual({ t_n: true });
+});
+
 test("VACUUM FULL, which stops everybody, waits no longer than --lock-timeout, and is tried again", async () => {
   const file = { tag: "0001_full", sql: "VACUUM FULL t;" };
   const place = await prepare(file);

@@ -180,8 +180,8 @@ describe("a file that is divided", () => {
           ...["CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p;", "DROP SUBSCRIPTION s;"],
         ].join("\n"),
         found: [
-          ...["other: ALTER SYSTEM SET work_mem = '8MB'", "other: CREATE DATABASE d"],
-          ...["other: DROP DATABASE IF EXISTS d", "other: CREATE TABLESPACE t LOCATION '/t'"],
+          ...["other: ALTER SYSTEM SET work_mem = '8MB'", "create-database: CREATE DATABASE d"],
+          ...["drop-database: DROP DATABASE IF EXISTS d", "other: CREATE TABLESPACE t LOCATION '/t'"],
           ...["other: DROP TABLESPACE t", "other: CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p"],
           "other: DROP SUBSCRIPTION s",
         ],

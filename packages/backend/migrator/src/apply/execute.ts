@@ -102,9 +102,8 @@ async function settle(
  * What an earlier file left in the session (a dump's empty search_path, another role, read-only transactions) must not
  * change what this one means. Before the transaction, which would take it back when it fails.
  */
-function freshSession({ applicationName }: Database): string {
-  // A pooler sets the name by a command, so that it is gone after the reset.
-  return `reset session authorization; reset role; reset all; set application_name = ${literal(applicationName)}`;
+function freshSession({ sessionSettings }: Database): string {
+  return ["reset session authorization", "reset role", "reset all", ...sessionSettings].join("; ");
 }
 
 function beginSql({ limits, ledger }: Settings, onlyIf = "true"): string {

@@ -153,8 +153,8 @@ async function fateAfterLoss(
   const side = database.openSide();
   try {
     if (!(await canHaveLock(side, settings.ledger))) return `${unknown}: its session may still be at work`;
-    const hashes = new Set((await readLedger(side, settings)).map((row) => row.hash));
-    const done = jobs.filter(({ hash }) => hashes.has(hash) === isUp);
+    const rows = await readLedger(side, settings);
+    const done = jobs.filter((job) => job.done.isTrue(rows));
     const next = jobs[done.length];
     return [
       ...(done.length > 0 ? [`${wereOf(done)} ${isUp ? "committed" : "rolled back"} before that`] : []),

@@ -1,3 +1,4 @@
+import type { LedgerCondition } from "../database/ledger.ts";
 import type { Direction, PartialRun, RunRecord } from "../database/run-log.ts";
 import type { Migration, Script } from "../folder/read.ts";
 import type { Segment } from "../folder/segments.ts";
@@ -14,8 +15,8 @@ export interface Job {
   readonly hash: string;
   /** What makes the ledger say so: inserts or deletes the row. */
   readonly ledgerSql: string;
-  /** A condition that is true once it does. */
-  readonly doneSql: string;
+  /** True once it does. */
+  readonly done: LedgerCondition;
   /** Steps before those of each transaction of the file, which may stop it. */
   readonly guards: readonly Step[];
   /** An earlier run of the same file, cut between two segments, which this one takes up. */

@@ -4,12 +4,14 @@ import {
   detachState,
   dropIndexConcurrently,
   qualified,
+  readDatabases,
   readIndexes,
   readReindexLeftovers,
-  relationExists,
+  readRelations,
   type TableIndex,
 } from "../database/indexes.ts";
 import { EXIT, MigratorError } from "../errors.ts";
+import type { Event } from "../events.ts";
 import type { LoneKind } from "../folder/parse.ts";
 import type { Script } from "../folder/read.ts";
 import type { LoneStatement } from "../folder/segments.ts";
@@ -20,10 +22,12 @@ import { explain, type Step, stepsOf } from "./execute.ts";
 export interface LoneRun {
   readonly script: Script;
   readonly segment: LoneStatement;
-  /** Indexes (oids) that its table had before the first try. */
+  /** What there was before the first try, by `readBefore`. */
   readonly before: readonly number[];
   /** Whether an earlier try may have run it, wholly or in part. */
   readonly mayHaveRun: boolean;
+  /** Called when the server has refused it and nothing of it is left. */
+  onRefused(): void;
 }
 
 /** Runs a lone statement once, after clearing away what a cut try left; not at all where that try had finished it. */
@@ -32,19 +36,32 @@ export async function runLone(context: RunContext, run: LoneRun): Promise<void> 
   const { kind, statement } = run.segment;
   await enterSession(context, run);
   if (run.mayHaveRun && (await hasRun(database, kind, run.before))) return;
+  if (run.mayHaveRun && kind.type === "procedure") context.on(runsAgain(run));
   const step: Step = { sql: await textToRun(database, run), source: { script: run.script, statement } };
   try {
     await clearAway(context, run);
     await database.sql.unsafe(step.sql);
   } catch (cause) {
-    if (run.mayHaveRun && ALREADY_SO.has(codeOf(cause) ?? "")) return;
     // What a refused build (duplicates under a unique index, say) leaves would go on costing every write. A run that is
     // interrupted or has lost its connection leaves it to the next one.
-    if (isServerError(cause) && !context.signal.aborted)
-      await clearAway(context, { ...run, mayHaveRun: true }).catch(() => undefined);
+    if (isRefusal(cause) && !context.signal.aborted)
+      await clearAway(context, { ...run, mayHaveRun: true }).then(run.onRefused, () => undefined);
     throw cause instanceof MigratorError ? cause : explain(step, cause, database);
   }
   await assertBuilt(database, kind, run.script);
+}
+
+/** Nobody but its author knows what a procedure commits. */
+function runsAgain({ script, segment: { statement } }: LoneRun): Event {
+  return {
+    type: "warning",
+    message: `${script.fileName}, line ${statement.line}: an earlier run was cut in this statement, and it runs again; what it had committed stands`,
+  };
+}
+
+/** Whether the server itself said no, so that the statement has not been done; a shutdown may come after its commit. */
+function isRefusal(cause: unknown): boolean {
+  return isServerError(cause) && !codeOf(cause)?.startsWith("57P");
 }
 
 /** Session-wide, as there is no transaction to be local to: the next one's "reset all" ends it. */
@@ -68,34 +85,55 @@ async function enterSession(
 
 /** What waits for its lock without stopping others may wait for long; VACUUM FULL and the like would stop everybody. */
 function blocksNobody({ type }: LoneKind): boolean {
-  return type !== "other";
+  return ["create-index", "drop-index", "reindex-concurrently", "detach-partition"].includes(type);
 }
 
-/** Indexes of the table that an index is built on; empty for other statements. */
-export async function readTableIndexes(
+/**
+ * The oids by which a later try can tell whether the statement has run: those of the table's indexes where it builds one,
+ * else of what it takes away or makes, as far as it exists.
+ */
+export async function readBefore(
   context: RunContext,
   run: Pick<LoneRun, "script" | "segment">,
 ): Promise<readonly number[]> {
-  const { kind } = run.segment;
-  if (kind.type !== "create-index") return [];
   // Which table a name means may depend on what the file has set.
   await enterSession(context, run);
-  return (await readIndexes(context.database, tableOf(kind))).map(({ oid }) => oid);
+  return readConcerned(context.database, run.segment.kind);
 }
 
-/** What a second CREATE or DROP DATABASE answers after the first succeeded unnoticed. */
-const ALREADY_SO = new Set(["42P04", "3D000"]);
+async function readConcerned(database: Database, kind: LoneKind): Promise<readonly number[]> {
+  switch (kind.type) {
+    case "create-index":
+      return (await readIndexes(database, tableOf(kind))).map(({ oid }) => oid);
+    case "drop-index":
+      return readRelations(database, kind.indexes);
+    case "detach-partition":
+      return readRelations(database, [kind.partition]);
+    case "create-database":
+    case "drop-database":
+      return readDatabases(database, kind.database);
+    default:
+      return [];
+  }
+}
 
+/** Never where there was nothing to do: a wrong name is for the server to refuse, each time. */
 async function hasRun(database: Database, kind: LoneKind, before: readonly number[]): Promise<boolean> {
+  const gone = async () => before.length > 0 && (await readConcerned(database, kind)).length === 0;
   switch (kind.type) {
     case "create-index":
       return (await readIndexes(database, tableOf(kind))).some(
         (index) => isNew(index, kind, before) && index.valid,
       );
     case "drop-index":
-      return !(await Promise.all(kind.indexes.map((name) => relationExists(database, name)))).some(Boolean);
+    case "drop-database":
+      return gone();
     case "detach-partition":
-      return (await detachState(database, kind.partition)) === "detached";
+      return (
+        before.length > 0 && !(await gone()) && (await detachState(database, kind.partition)) === "detached"
+      );
+    case "create-database":
+      return before.length === 0 && (await readConcerned(database, kind)).length > 0;
     default:
       return false;
   }

@@ -1,7 +1,7 @@
 import type { LedgerName, Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { showServer } from "../database/inspect.ts";
-import { hasRowSql, insertRowSql } from "../database/ledger.ts";
+import { hasRows, insertRowSql, type LedgerRow } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
 import type { PartialRun } from "../database/run-log.ts";
 import { type Listener, SILENT } from "../events.ts";
@@ -52,10 +52,8 @@ export async function migrate(
       assertNoErrors(plan.problems, on);
       on({ type: "problems", problems: plan.problems });
       if (run.length === 0) return resultOf(database, now, []);
+      const jobs = await jobsOf(run, settings.ledger, inspection.ledger, plan.cut);
       on({ type: "planned", tags: run.map((migration) => migration.tag), direction: "up" });
-      const jobs = await Promise.all(
-        run.map((migration) => jobOf(migration, settings.ledger, plan.cut.get(migration))),
-      );
       const books = openBooks(inspection.facts, settings.ledger, on);
       const applied = await withRunContext({ database, settings, on, signal }, inspection.facts, (context) =>
         runJobs(context, jobs, books),
@@ -66,24 +64,41 @@ export async function migrate(
   return withProject(settings, work, on);
 }
 
-/** A migration as what is to be run. */
-export async function jobOf(
-  migration: Migration,
+/**
+ * Migrations as what is to be run, one after the other.
+ * @param rows of the ledger, as they are before
+ * @param cut runs of them that were cut
+ */
+export async function jobsOf(
+  migrations: readonly Migration[],
   ledger: LedgerName,
-  partial: PartialRun | undefined,
-): Promise<Job> {
-  const script = scriptOf(migration);
-  return {
-    migration,
-    direction: "up",
-    script,
-    segments: await segmentsOf(script),
-    hash: script.hash,
-    ledgerSql: insertRowSql(ledger, script.hash, migration.when),
-    doneSql: hasRowSql(ledger, script.hash),
-    guards: [],
-    partial,
+  rows: readonly LedgerRow[],
+  cut: ReadonlyMap<Migration, PartialRun> = new Map(),
+): Promise<readonly Job[]> {
+  const rowsOf = new Map<string, number>();
+  const count = (hash: string) => {
+    const nth = (rowsOf.get(hash) ?? 0) + 1;
+    rowsOf.set(hash, nth);
+    return nth;
   };
+  for (const { hash } of rows) count(hash);
+  const jobOf = async (migration: Migration): Promise<Job> => {
+    const script = scriptOf(migration);
+    const { hash } = script;
+    const done = hasRows(ledger, hash, count(hash));
+    return {
+      migration,
+      direction: "up",
+      script,
+      segments: await segmentsOf(script),
+      hash,
+      ledgerSql: insertRowSql(ledger, hash, migration.when),
+      done,
+      guards: [],
+      partial: cut.get(migration),
+    };
+  };
+  return Promise.all(migrations.map(jobOf));
 }
 
 /** The plan stops every run with a missing file before this is asked. */

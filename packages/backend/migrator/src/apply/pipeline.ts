@@ -48,7 +48,7 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
     // The first transaction makes ledger and run log; where it fails, it leaves not even these.
     const first = [...(index === 0 ? books.setUp : []), ...job.guards];
     const rows = runTransaction(context, [...first, ...stepsOfWhole(job), closing], {
-      onlyIf: jobs[index - 1]?.doneSql,
+      onlyIf: jobs[index - 1]?.done.sql,
       pause: job.save?.(0, first.length),
       onBegin: () => {
         speaker = index;

@@ -7,7 +7,7 @@ import { withoutClusterWide } from "../folder/cluster-wide.ts";
 import type { Migration } from "../folder/read.ts";
 import { openBooks } from "./bookkeeping.ts";
 import { withRunContext } from "./context.ts";
-import { jobOf } from "./migrate.ts";
+import { jobsOf } from "./migrate.ts";
 import { runJobs } from "./run.ts";
 
 /**
@@ -25,16 +25,17 @@ export async function replay(
   await withUrl(url, (database) =>
     withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
       const { facts } = await inspect(database, settings, on);
-      const jobs = await Promise.all(
-        migrations.map(async (migration) => {
-          const up = migration.up && (await withoutClusterWide(migration.up));
-          return jobOf({ ...migration, up }, settings.ledger, undefined);
-        }),
-      );
+      const local = await Promise.all(migrations.map(localOf));
+      const jobs = await jobsOf(local, settings.ledger, []);
       const books = openBooks(facts, settings.ledger, on);
       await withRunContext({ database, settings, on, signal }, facts, (context) =>
         runJobs(context, jobs, books),
       );
     }),
   );
+}
+
+/** A migration without what would reach beyond its database. */
+export async function localOf(migration: Migration): Promise<Migration> {
+  return { ...migration, up: migration.up && (await withoutClusterWide(migration.up)) };
 }

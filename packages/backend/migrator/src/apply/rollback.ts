@@ -1,7 +1,7 @@
 import type { LedgerName, Settings } from "../config.ts";
 import { type Database, withDatabase } from "../database/connect.ts";
 import { type Inspection, inspect, showServer } from "../database/inspect.ts";
-import { deleteRowSql, lacksRowSql } from "../database/ledger.ts";
+import { deleteRowSql, lacksRow } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
 import type { PartialRun } from "../database/run-log.ts";
 import { MigratorError } from "../errors.ts";
@@ -63,8 +63,8 @@ export async function rollback(
       });
       const undos = chooseUndos(folder, plan, options);
       const loses = undos.flatMap(({ tag, down }) => down.loses.map((what) => ({ tag, what })));
-      on({ type: "planned", tags: undos.map((undo) => undo.tag), direction: "down", loses });
       const jobs = await Promise.all(undos.map((undo) => undoJobOf(undo, settings.ledger, now.partials)));
+      on({ type: "planned", tags: undos.map((undo) => undo.tag), direction: "down", loses });
       const books = openBooks(now.facts, settings.ledger, on);
       const run = async (context: RunContext) => {
         const safe = await safeguard(context, jobs, options, { folder, facts: now.facts });
@@ -101,7 +101,7 @@ export async function undoJobOf(
     segments: await segmentsOf(down),
     hash: row.hash,
     ledgerSql: deleteRowSql(ledger, row.id),
-    doneSql: lacksRowSql(ledger, row.id),
+    done: lacksRow(ledger, row.id),
     guards: [],
     partial: partials.find(
       ({ direction, tag, scriptHash }) =>

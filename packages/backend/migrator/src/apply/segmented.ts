@@ -6,6 +6,7 @@ import {
   finishPartialSql,
   insertPartialSql,
   notePartialError,
+  noteRefusalSql,
 } from "../database/run-log.ts";
 import { MigratorError, summaryOf } from "../errors.ts";
 import type { LoneStatement, Segment } from "../folder/segments.ts";
@@ -14,7 +15,7 @@ import { type Books, durationOf, ownStep } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
 import { type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
 import { type Job, recordOf } from "./job.ts";
-import { readTableIndexes, runLone } from "./lone.ts";
+import { readBefore, runLone } from "./lone.ts";
 import { withRetries } from "./retry.ts";
 
 /**
@@ -62,39 +63,65 @@ async function runSegment(context: RunContext, place: Place, segment: Segment): 
       ...job.guards,
       ...stepsOf(job.script, segment.settings),
       ...stepsOf(job.script, segment.statements),
-      closing(context, place, ELAPSED_MS),
     ];
-    return withRetries(context, tag, () =>
-      runTransaction(context, steps, { pause: job.save?.(place.index, job.guards.length) }),
+    return withRetries(context, tag, (retries) =>
+      runTransaction(context, [...steps, closing(context, place, { elapsed: ELAPSED_MS, retries })], {
+        pause: job.save?.(place.index, job.guards.length),
+      }),
     );
   }
-  const elapsedMs = await runNoted(context, place, segment);
-  return withRetries(context, tag, () =>
-    runTransaction(context, [closing(context, place, String(elapsedMs))]),
+  const { elapsedMs, retries } = await runNoted(context, place, segment);
+  return withRetries(context, tag, (more) =>
+    runTransaction(context, [
+      closing(context, place, { elapsed: String(elapsedMs), retries: retries + more }),
+    ]),
   );
 }
 
-/** Notes that a lone statement may run from now on, then runs it. Gives its ms. */
+/** Notes that a lone statement may run from now on, then runs it; where the server refuses it, that is noted, too. */
 async function runNoted(
   context: RunContext,
   { job, id, index }: Place,
   segment: LoneStatement,
-): Promise<number> {
+): Promise<{ readonly elapsedMs: number; readonly retries: number }> {
   const { partial, script, migration } = job;
   const wasBegun = partial?.begun === index;
-  const before = wasBegun ? partial.before : await readTableIndexes(context, { script, segment });
-  if (!wasBegun) {
-    await runTransaction(context, [{ sql: beginSegmentSql(context.settings.ledger, id, index, before) }]);
-  }
+  const { ledger } = context.settings;
+  const before = wasBegun ? partial.before : await readBefore(context, { script, segment });
+  if (!wasBegun) await runTransaction(context, [{ sql: beginSegmentSql(ledger, id, index, before) }]);
   const started = Date.now();
-  await withRetries(context, migration.tag, (retries) =>
-    runLone(context, { script, segment, before, mayHaveRun: wasBegun || retries > 0 }),
-  );
-  return Date.now() - started;
+  let retries = 0;
+  let refused = false;
+  const attempt = async (earlier: number) => {
+    retries = earlier;
+    refused = false;
+    const onRefused = () => {
+      refused = true;
+    };
+    await runLone(context, { script, segment, before, mayHaveRun: wasBegun || retries > 0, onRefused });
+  };
+  try {
+    await withRetries(segment.kind.type === "procedure" ? once(context) : context, migration.tag, attempt);
+  } catch (error) {
+    // Else a later run would take what the server refused for done, or for begun.
+    if (refused) await runTransaction(context, [{ sql: noteRefusalSql(ledger, id) }]).catch(() => undefined);
+    throw error;
+  }
+  return { elapsedMs: Date.now() - started, retries };
 }
 
-function closing({ settings }: RunContext, { job, id, index }: Place, elapsed: string): Step {
-  const complete = completeSegmentSql(settings.ledger, id, index, elapsed);
+/** What commits by itself is not tried again by itself. */
+function once(context: RunContext): RunContext {
+  const { settings } = context;
+  return { ...context, settings: { ...settings, limits: { ...settings.limits, retries: 0 } } };
+}
+
+function closing(
+  { settings }: RunContext,
+  { job, id, index }: Place,
+  took: { readonly elapsed: string; readonly retries: number },
+): Step {
+  const complete = completeSegmentSql(settings.ledger, id, index, took);
   if (index < job.segments.length - 1) return ownStep(complete);
   return ownStep(complete, job.ledgerSql, finishPartialSql(settings.ledger, id, job.note));
 }
@@ -106,15 +133,25 @@ function withStanding(error: MigratorError, job: Job, index: number): MigratorEr
     (index === 0
       ? undefined
       : "mend what stopped it, but not the file: once it has changed nobody can tell where to go on. If the file itself is wrong, undo by hand what stands and say `migrator repair --forget <tag>`");
-  return new MigratorError({ code, message, details, exitCode, cause, fix, state: standing(job, index) });
+  const state = standing(job, index, UNANSWERED.has(code));
+  return new MigratorError({ code, message, details, exitCode, cause, fix, state });
 }
 
-function standing(job: Job, index: number): string {
+/** Failures after which nobody knows how far a statement outside of a transaction came. */
+const UNANSWERED = new Set(["interrupted", "connection-lost"]);
+
+function standing(job: Job, index: number, unanswered: boolean): string {
   const { tag } = job.migration;
-  const next = firstStatement(job.segments[index]);
+  const segment = job.segments[index];
+  const next = firstStatement(segment);
   const goesOn = next ? `; running again goes on with statement ${next.number}, line ${next.line}` : "";
-  if (index === 0) return `nothing of ${tag} stands yet${goesOn}`;
-  return `${index} of the ${job.segments.length} parts of ${tag} stand${goesOn}`;
+  const isOpen = unanswered && segment?.transactional === false;
+  const open = isOpen
+    ? ", which may stand whole or in part: that run finishes it, or clears away what it left"
+    : "";
+  const stands =
+    index === 0 ? `nothing${isOpen ? " else" : ""}` : `${index} of the ${job.segments.length} parts`;
+  return `${stands} of ${tag} ${index === 0 ? "stands yet" : "stand"}${goesOn}${open}`;
 }
 
 function firstStatement(segment: Segment | undefined): NumberedStatement | undefined {

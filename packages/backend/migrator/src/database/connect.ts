@@ -3,6 +3,7 @@ import { addressOf, type ServerAddress } from "../connection-url.ts";
 import { type Listener, SILENT } from "../events.ts";
 import { connectionFailure } from "./failures.ts";
 import { APPLICATION_NAME, openSession, type Session } from "./session.ts";
+import { literal } from "./sql-text.ts";
 
 /** One connection: the session that holds the lock is the one that does the work. */
 export interface Database {
@@ -10,13 +11,15 @@ export interface Database {
   readonly address: ServerAddress;
   /** Its URL, with the password: for further connections, and never shown. */
   readonly href: string;
-  /** Under which the session is found in pg_stat_activity. */
-  readonly applicationName: string;
+  /** What every transaction sets for its session, as SQL. */
+  readonly sessionSettings: readonly string[];
   /** Another connection to the same database, for looking on; its caller closes it. */
   openSide(): Session;
   /** Where the server's NOTICEs go; set while a migration runs. */
   onNotice: (message: string) => void;
 }
+
+const NOTICE_LOSS = "set client_connection_check_interval = '2s'";
 
 /** Opens the database for the length of `work`. */
 export async function withDatabase<T>(
@@ -49,10 +52,14 @@ export async function withServer<T>(
 export async function withUrl<T>(href: string, work: (database: Database) => Promise<T>): Promise<T> {
   const url = new URL(href);
   const address = addressOf(url);
+  const sessionSettings = [
+    // A pooler sets the name by a command, so that it is gone after a reset.
+    `set application_name = ${literal(url.searchParams.get("application_name") ?? APPLICATION_NAME)}`,
+  ];
   const database: Database = {
+    sessionSettings,
     address,
     href,
-    applicationName: url.searchParams.get("application_name") ?? APPLICATION_NAME,
     onNotice: () => {},
     openSide: () => openSession(url, address, () => {}),
     sql: openSession(url, address, (message) => database.onNotice(message)),
@@ -62,6 +69,12 @@ export async function withUrl<T>(href: string, work: (database: Database) => Pro
   const greeting = database.sql.unsafe("select 1").then(
     () => undefined,
     (cause: unknown) => connectionFailure(cause, address),
+  );
+  // Else a server whose client was killed learns of it when it wants to answer, and holds the lock for as long as an index
+  // takes. Not every system can tell, and no server before 14.
+  database.sql.unsafe(NOTICE_LOSS).then(
+    () => sessionSettings.push(NOTICE_LOSS),
+    () => undefined,
   );
   let graceS = 0;
   try {

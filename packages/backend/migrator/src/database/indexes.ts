@@ -29,15 +29,15 @@ export async function readIndexes(database: Database, table: TableName): Promise
 }
 
 /**
- * INVALID indexes that a cut REINDEX CONCURRENTLY left: it builds beside the old index under its name with a suffix, also
- * that of the table's TOAST table.
+ * INVALID indexes that a cut REINDEX CONCURRENTLY left: it builds beside the old index under its name with a suffix, and
+ * gives the old one another before it drops it; also those of the table's TOAST table.
  * @param target an index or a table; undefined for all of the database, as a reindexed schema's tables may have moved
  */
 export async function readReindexLeftovers(
   database: Database,
   target: { readonly isIndex: boolean; readonly name: TableName } | undefined,
 ): Promise<readonly TableIndex[]> {
-  const invalid = "not i.indisvalid and c.relname ~ '_ccnew[0-9]*$'";
+  const invalid = "not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'";
   if (target === undefined)
     return database.sql.unsafe<TableIndex[]>(`${INDEXES} where ${invalid} order by c.oid`);
   const named = `to_regclass(${literal(qualified(target.name))})`;
@@ -53,15 +53,31 @@ export async function dropIndexConcurrently(database: Database, index: TableInde
   await database.sql.unsafe(`drop index concurrently if exists ${qualified([index.schema, index.name])}`);
 }
 
-/** Whether a relation of this name exists. */
-export async function relationExists(database: Database, name: TableName): Promise<boolean> {
-  const [row] = await database.sql.unsafe<{ found: boolean }[]>(
-    `select to_regclass(${literal(qualified(name))}) is not null as found`,
+/** The oid of each relation that exists. */
+export async function readRelations(
+  database: Database,
+  names: readonly TableName[],
+): Promise<readonly number[]> {
+  const found = names.map((name) => `(to_regclass(${literal(qualified(name))})::oid)`);
+  return readOids(
+    database,
+    `select oid from (values ${found.join(", ")}) as named (oid) where oid is not null`,
   );
-  return row?.found ?? false;
 }
 
-/** `attached`, `pending` (a cut DETACH … CONCURRENTLY) or `detached`. */
+/** The database's oid; none where there is no database of that name. */
+export async function readDatabases(database: Database, name: string): Promise<readonly number[]> {
+  return readOids(database, `select oid from pg_catalog.pg_database where datname = ${literal(name)}`);
+}
+
+async function readOids({ sql }: Database, text: string): Promise<readonly number[]> {
+  const rows = await sql.unsafe<{ oid: number }[]>(
+    `select oid::bigint::float8 as oid from (${text}) as found`,
+  );
+  return rows.map(({ oid }) => oid);
+}
+
+/** `attached`, `pending` (a cut DETACH … CONCURRENTLY) or `detached`, which is also what does not exist. */
 export async function detachState(
   database: Database,
   partition: TableName,

@@ -38,14 +38,25 @@ export function insertRowSql(ledger: LedgerName, hash: string, when: number): st
   return `insert into ${ledgerTable(ledger)} (hash, created_at) values ('${hash}', ${when})`;
 }
 
-/** A condition. */
-export function hasRowSql(ledger: LedgerName, hash: string): string {
-  return `exists (select from ${ledgerTable(ledger)} where hash = '${hash}')`;
+/** Something that a ledger may say, for the server to find out and for us. */
+export interface LedgerCondition {
+  readonly sql: string;
+  isTrue(rows: readonly LedgerRow[]): boolean;
 }
 
-/** A condition. */
-export function lacksRowSql(ledger: LedgerName, id: number): string {
-  return `not exists (select from ${ledgerTable(ledger)} where id = ${id})`;
+/** Files of one text have one hash: that it is there says nothing of the second of them. */
+export function hasRows(ledger: LedgerName, hash: string, count: number): LedgerCondition {
+  return {
+    sql: `(select count(*) from ${ledgerTable(ledger)} where hash = '${hash}') >= ${count}`,
+    isTrue: (rows) => rows.filter((row) => row.hash === hash).length >= count,
+  };
+}
+
+export function lacksRow(ledger: LedgerName, id: number): LedgerCondition {
+  return {
+    sql: `not exists (select from ${ledgerTable(ledger)} where id = ${id})`,
+    isTrue: (rows) => rows.every((row) => row.id !== id),
+  };
 }
 
 export function deleteRowSql(ledger: LedgerName, id: number): string {

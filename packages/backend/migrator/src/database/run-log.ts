@@ -46,7 +46,7 @@ export interface PartialRun {
   readonly completed: number;
   /** Index of a lone statement that was begun and may or may not have ended; null when none was. */
   readonly begun: number | null;
-  /** Indexes (oids) that its table had before that statement. */
+  /** Oids of what that statement is about, as it was before: of the table's indexes where it builds one. */
   readonly before: readonly number[];
 }
 
@@ -153,10 +153,20 @@ export function beginSegmentSql(
   return `update ${tableOf(ledger)} set begun = ${index}, indexes_before = '{${before.join(",")}}' where id = ${id}`;
 }
 
+/** Says that the lone statement which was begun has not been done. */
+export function noteRefusalSql(ledger: LedgerName, id: number): string {
+  return `update ${tableOf(ledger)} set begun = null, indexes_before = null where id = ${id}`;
+}
+
 /** Says that one more segment stands. @param elapsed SQL for the ms that it took */
-export function completeSegmentSql(ledger: LedgerName, id: number, index: number, elapsed: string): string {
+export function completeSegmentSql(
+  ledger: LedgerName,
+  id: number,
+  index: number,
+  { elapsed, retries }: { readonly elapsed: string; readonly retries: number },
+): string {
   return `update ${tableOf(ledger)} set completed = ${index + 1}, begun = null, error = null,
-    finished_at = clock_timestamp(), duration_ms = duration_ms + ${elapsed} where id = ${id}`;
+    finished_at = clock_timestamp(), duration_ms = duration_ms + ${elapsed}, retries = retries + ${retries} where id = ${id}`;
 }
 
 export function finishPartialSql(ledger: LedgerName, id: number, note?: string): string {

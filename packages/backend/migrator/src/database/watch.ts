@@ -65,6 +65,11 @@ export function createWatcher(database: Database, pid: number): Watcher {
   };
   return {
     async during(work, { patienceMs, signal, onSight }) {
+      // By the time that connecting takes, so short a wait would be over.
+      if (patienceMs < PATIENCE_MS)
+        void open()
+          .unsafe("select 1")
+          .catch(() => undefined);
       const looking = repeat(() => look(onSight), patienceMs, LOOK_EVERY_MS);
       let cancelling: Repetition | undefined;
       const onAbort = () => {

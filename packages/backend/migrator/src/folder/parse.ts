@@ -20,6 +20,9 @@ export type LoneKind =
       readonly parent: readonly string[];
       readonly partition: readonly string[];
     }
+  | { readonly type: "create-database" | "drop-database"; readonly database: string }
+  /** A CALL, or a DO that may commit, written between a COMMIT and a BEGIN. */
+  | { readonly type: "procedure" }
   | { readonly type: "other" };
 
 /** A statement that no migration can hold. */
@@ -34,6 +37,10 @@ export interface Command {
   readonly statement: NumberedStatement;
   /** `boundary`: a COMMIT or BEGIN that somebody wrote to get out of Drizzle's transaction. It ends a segment. */
   readonly role: "transactional" | "boundary" | Forbidden | LoneKind;
+  /** For a boundary, whether it opens a transaction. */
+  readonly opens?: boolean;
+  /** May end transactions of its own, which PostgreSQL lets it do outside of any other: a CALL, a DO with COMMIT in it. */
+  readonly mayCommit?: boolean;
   /** Those of its commands that set something for the rest of the session: SET, RESET, set_config. */
   readonly settings: readonly NumberedStatement[];
 }
@@ -57,9 +64,15 @@ export async function commandsOf(statement: NumberedStatement): Promise<readonly
   const parsed = tryParse(statement.sql);
   const commands = parsed.map((part): Command => {
     const own = cut(statement, part);
-    return { statement: own, role: roleOf(part.stmt), settings: setsSession(part.stmt) ? [own] : [] };
+    return {
+      statement: own,
+      role: roleOf(part.stmt),
+      opens: opensTransaction(part.stmt),
+      mayCommit: mayCommit(part.stmt),
+      settings: setsSession(part.stmt) ? [own] : [],
+    };
   });
-  if (commands.some(({ role }) => role !== "transactional")) return commands;
+  if (commands.some(({ role, mayCommit }) => role !== "transactional" || mayCommit)) return commands;
   return [{ statement, role: "transactional", settings: commands.flatMap(({ settings }) => settings) }];
 }
 
@@ -137,6 +150,10 @@ function roleOf(stmt: Readonly<Record<string, Node>>): Command["role"] {
       return node.target === "DISCARD_ALL" ? UNDOES : "transactional";
     case "VacuumStmt":
       return node.is_vacuumcmd === true ? { type: "other" } : "transactional";
+    case "CreatedbStmt":
+      return { type: "create-database", database: String(node.dbname) };
+    case "DropdbStmt":
+      return { type: "drop-database", database: String(node.dbname) };
     default:
       return LONE_NODES.has(type) ? { type: "other" } : "transactional";
   }
@@ -171,6 +188,15 @@ function transactionRole({ kind, options }: Node): Command["role"] {
     : UNDOES;
 }
 
+function opensTransaction({ TransactionStmt: node }: Readonly<Record<string, Node>>): boolean {
+  return ["TRANS_STMT_BEGIN", "TRANS_STMT_START"].includes(String(node?.kind));
+}
+
+/** What a DO block does is text to the parser. */
+function mayCommit({ CallStmt: call, DoStmt: block }: Readonly<Record<string, Node>>): boolean {
+  return call !== undefined || /\b(commit|rollback)\b/i.test(JSON.stringify(block?.args ?? ""));
+}
+
 /** Whether a command leaves a setting, a role or a search_path to those after it, beyond its transaction. */
 function setsSession(stmt: Readonly<Record<string, Node>>): boolean {
   const { VariableSetStmt: set, SelectStmt: select } = stmt;
@@ -192,8 +218,6 @@ const LONE_NODES = new Set([
   "AlterSystemStmt",
   // ALTER DATABASE … SET TABLESPACE; its other forms may run in a transaction, but need none.
   "AlterDatabaseStmt",
-  "CreatedbStmt",
-  "DropdbStmt",
   "CreateTableSpaceStmt",
   "DropTableSpaceStmt",
   "CreateSubscriptionStmt",

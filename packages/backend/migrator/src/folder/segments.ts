@@ -57,11 +57,15 @@ function forbidden(
   });
 }
 
+const PROCEDURE = { type: "procedure" } as const;
+
 function group(commands: readonly Command[]): readonly Segment[] {
   const segments: Segment[] = [];
   let open: NumberedStatement[] = [];
   let settings: readonly NumberedStatement[] = [];
   let newSettings: readonly NumberedStatement[] = [];
+  // Between a COMMIT and a BEGIN that somebody wrote.
+  let outside = false;
   const close = () => {
     if (open.length > 0) segments.push({ transactional: true, statements: open, settings });
     open = [];
@@ -69,7 +73,9 @@ function group(commands: readonly Command[]): readonly Segment[] {
     newSettings = [];
   };
   for (const command of commands) {
-    const { statement, role } = command;
+    const { statement } = command;
+    if (command.role === "boundary") outside = command.opens !== true;
+    const role = outside && command.mayCommit ? PROCEDURE : command.role;
     if (role === "transactional") open.push(statement);
     else close();
     newSettings = [...newSettings, ...command.settings];

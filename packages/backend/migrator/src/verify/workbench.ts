@@ -1,7 +1,8 @@
 import { type Books, openBooks } from "../apply/bookkeeping.ts";
 import { withRunContext } from "../apply/context.ts";
 import type { Job } from "../apply/job.ts";
-import { jobOf } from "../apply/migrate.ts";
+import { jobsOf } from "../apply/migrate.ts";
+import { localOf } from "../apply/replay.ts";
 import { undoJobOf } from "../apply/rollback.ts";
 import { runJobs } from "../apply/run.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -61,7 +62,8 @@ export async function withWorkbench<T>(
               database,
               fingerprint,
               async up(...migrations) {
-                await run(await Promise.all(migrations.map((migration) => upJobOf(migration, settings))));
+                const rows = migrations.length > 1 ? await readLedger(database.sql, settings) : [];
+                await run(await jobsOf(await Promise.all(migrations.map(localOf)), ledger, rows));
               },
               async down(migration, down) {
                 const local = { ...down, ...(await withoutClusterWide(down)) };
@@ -92,9 +94,4 @@ export async function withWorkbench<T>(
       );
     }),
   );
-}
-
-async function upJobOf(migration: Migration, { ledger }: Settings): Promise<Job> {
-  const up = migration.up && (await withoutClusterWide(migration.up));
-  return jobOf({ ...migration, up }, ledger, undefined);
 }

@@ -112,13 +112,13 @@ async function runBesideWriter(sql: Sql, { url, pid, text, tables }: Concurrent)
   return locks;
 }
 
-/** Waits until this backend waits for a lock. @throws Error after two seconds */
+/** Waits until this backend waits for the asking session itself; autovacuum may be in its way before. @throws Error after ten seconds */
 export async function untilWaiting(sql: ISql, pid: number): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt += 1) {
-    if ((await sql`SELECT 1 FROM pg_locks WHERE pid = ${pid} AND NOT granted`).length > 0) return;
+  for (let attempt = 0; attempt < 2000; attempt += 1) {
+    if ((await sql`SELECT 1 WHERE pg_backend_pid() = ANY (pg_blocking_pids(${pid}))`).length > 0) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  throw new Error(`backend ${pid} does not wait for anything`);
+  throw new Error(`backend ${pid} does not wait for this session`);
 }
 
 async function readLocks(sql: ISql, pid: number, tables: readonly Table[]): Promise<string> {

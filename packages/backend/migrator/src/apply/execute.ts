@@ -32,6 +32,8 @@ export interface TransactionOptions {
   readonly end?: "commit" | "rollback";
   /** SQL condition without which the transaction fails at its start. */
   readonly onlyIf?: string | undefined;
+  /** False where a later commit of the run is waited for: with it on the disk all before it are. */
+  readonly awaitDisk?: boolean;
   /** Called when the server has begun it, before any of its NOTICEs. */
   readonly onBegin?: () => void;
   /** Work in the middle, for which the transaction is not sent as a whole. */
@@ -60,10 +62,10 @@ export interface Pause {
 export async function runTransaction(
   { database, settings }: Pick<RunContext, "database" | "settings">,
   steps: readonly Step[],
-  { end = "commit", onlyIf, onBegin = () => {}, pause }: TransactionOptions = {},
+  { end = "commit", onlyIf, awaitDisk = true, onBegin = () => {}, pause }: TransactionOptions = {},
 ): Promise<readonly Rows[]> {
   const reset: Step = { sql: freshSession(database) };
-  const begin: Step = { sql: beginSql(settings, onlyIf) };
+  const begin: Step = { sql: beginSql(settings, { onlyIf, awaitDisk }) };
   const script = steps.find(({ source }) => source)?.source?.script;
   const last: Step = { sql: end, source: script && { script } };
   const run = (step: Step): Promise<Rows> => {
@@ -106,9 +108,13 @@ function freshSession({ sessionSettings }: Database): string {
   return ["reset session authorization", "reset role", "reset all", ...sessionSettings].join("; ");
 }
 
-function beginSql({ limits, ledger }: Settings, onlyIf = "true"): string {
+function beginSql(
+  { limits, ledger }: Settings,
+  { onlyIf = "true", awaitDisk }: Pick<TransactionOptions, "onlyIf" | "awaitDisk">,
+): string {
   return [
     "begin",
+    ...(awaitDisk ? [] : ["set local synchronous_commit = off"]),
     `set local lock_timeout = ${limits.lockTimeoutMs}`,
     `set local statement_timeout = ${limits.statementTimeoutMs}`,
     `select case when not (${holdsLockSql(lockKey(ledger))}) then ${failSql(LOCK_LOST)}

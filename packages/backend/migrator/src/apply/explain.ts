@@ -5,7 +5,6 @@ import { codeOf } from "../database/failures.ts";
 import { readLedger } from "../database/inspect.ts";
 import { lockKey, tryLock } from "../database/lock.ts";
 import { showTable } from "../database/reading.ts";
-import type { Direction } from "../database/run-log.ts";
 import type { Session } from "../database/session.ts";
 import { identifier } from "../database/sql-text.ts";
 import { EXIT, MigratorError, messageOf } from "../errors.ts";
@@ -16,21 +15,27 @@ import { GOT_ROWS } from "./losses.ts";
 /** SQLSTATEs of "there is already one of this name": schema, table or index, column, function, type or constraint. */
 const ALREADY_THERE = new Set(["42P06", "42P07", "42701", "42723", "42710"]);
 
-/**
- * Completes a failure with what stands in the database now and what to do.
- * @param jobs the one that failed and those that had been sent behind it
- * @param done tags done before it in this run
- */
+/** The jobs of a run that failed. */
+export interface Progress {
+  /** Done before the one that failed. */
+  readonly done: readonly Job[];
+  /** The one that failed and those that had been sent behind it. */
+  readonly underWay: readonly [Job, ...(readonly Job[])];
+}
+
+/** Completes a failure with what stands in the database now and what to do. */
 export async function explainFailure(
   error: unknown,
   context: RunContext,
-  jobs: readonly [Job, ...(readonly Job[])],
-  done: readonly string[],
+  progress: Progress,
 ): Promise<unknown> {
   if (!(error instanceof MigratorError)) return error;
   const { code, message, details, exitCode, cause } = error;
   const better = await betterOf(error, context);
-  const state = `${showDone(done, jobs[0].direction)}; ${error.state ?? (await fateOf(error, context, jobs))}`;
+  const isOpen = error.code === "connection-lost" && error.state === undefined;
+  const state = isOpen
+    ? await fateAfterLoss(context, progress)
+    : `${showDone(progress)}; ${error.state ?? fateOf(progress)}`;
   return new MigratorError({
     code,
     message,
@@ -60,20 +65,17 @@ export async function explainWrite(error: unknown, context: RunContext): Promise
   });
 }
 
-function showDone(done: readonly string[], direction: Direction): string {
-  const verb = direction === "up" ? "applied" : "rolled back";
-  if (done.length === 0) return `nothing was ${verb}`;
-  return `${done.join(", ")} ${done.length === 1 ? "was" : "were"} ${verb}`;
+function showDone({ done, underWay }: Progress): string {
+  const verb = isUp(underWay[0]) ? "applied" : "rolled back";
+  return done.length === 0 ? `nothing was ${verb}` : `${wereOf(done)} ${verb}`;
 }
 
-async function fateOf(
-  error: MigratorError,
-  context: RunContext,
-  jobs: readonly [Job, ...(readonly Job[])],
-): Promise<string> {
-  if (error.code === "connection-lost") return fateAfterLoss(context, jobs);
-  const [job] = jobs;
-  return `${job.migration.tag} was ${job.direction === "up" ? "undone whole and is still pending" : "left applied, whole"}`;
+function fateOf({ underWay: [job] }: Progress): string {
+  return `${job.migration.tag} was ${isUp(job) ? "undone whole and is still pending" : "left applied, whole"}`;
+}
+
+function isUp({ direction }: Job): boolean {
+  return direction === "up";
 }
 
 const MEND = "mend the file, then run again: it starts with this migration";
@@ -142,26 +144,34 @@ const LOST_SESSION_MS = 5_000;
 
 /**
  * The server may not have noticed the loss, and go on to the commit. The lock tells: once it can be had, the session that
- * held it is gone, and the ledger says what became of its work.
+ * held it is gone, and the ledger says what became of its work. A server that crashed may have lost the last commits, too:
+ * not each was waited for until it was on the disk.
  */
-async function fateAfterLoss(
-  { database, settings }: RunContext,
-  jobs: readonly [Job, ...(readonly Job[])],
-): Promise<string> {
-  const isUp = jobs[0].direction === "up";
-  const unknown = `whether ${wereOf(jobs)} ${isUp ? "applied" : "rolled back"} is not known`;
+async function fateAfterLoss({ database, settings }: RunContext, progress: Progress): Promise<string> {
+  const { done, underWay } = progress;
+  const up = isUp(underWay[0]);
+  const unknown = `whether ${wereOf(underWay)} ${up ? "applied" : "rolled back"} is not known`;
   const side = database.openSide();
   try {
-    if (!(await canHaveLock(side, settings.ledger))) return `${unknown}: its session may still be at work`;
+    if (!(await canHaveLock(side, settings.ledger)))
+      return `${showDone(progress)}; ${unknown}: its session may still be at work`;
     const rows = await readLedger(side, settings);
-    const done = jobs.filter((job) => job.done.isTrue(rows));
-    const next = jobs[done.length];
+    const stands = (job: Job) => job.done.isTrue(rows);
+    const lost = done.filter((job) => !stands(job));
+    const committed = underWay.filter(stands);
+    const next = underWay[committed.length];
     return [
-      ...(done.length > 0 ? [`${wereOf(done)} ${isUp ? "committed" : "rolled back"} before that`] : []),
-      ...(next ? [`${next.migration.tag} was ${isUp ? "undone whole" : "left applied, whole"}`] : []),
+      showDone({ ...progress, done: done.filter(stands) }),
+      ...(lost.length > 0 ? [`the server's crash undid ${tagsOf(lost)}, whole`] : []),
+      ...(committed.length > 0
+        ? [`${wereOf(committed)} ${up ? "committed" : "rolled back"} before that`]
+        : []),
+      ...(next ? [`${next.migration.tag} was ${up ? "undone whole" : "left applied, whole"}`] : []),
     ].join("; ");
   } catch {
-    return unknown;
+    const ifCrashed =
+      up && done.length > 0 ? ", of which a crash of the server may have undone the last" : "";
+    return `${showDone(progress)}${ifCrashed}; ${unknown}`;
   } finally {
     await side.end({ timeout: 1 });
   }
@@ -169,7 +179,11 @@ async function fateAfterLoss(
 
 /** `0006_a was` or `0006_a, 0007_b were` */
 function wereOf(jobs: readonly Job[]): string {
-  return `${jobs.map(({ migration }) => migration.tag).join(", ")} ${jobs.length === 1 ? "was" : "were"}`;
+  return `${tagsOf(jobs)} ${jobs.length === 1 ? "was" : "were"}`;
+}
+
+function tagsOf(jobs: readonly Job[]): string {
+  return jobs.map(({ migration }) => migration.tag).join(", ");
 }
 
 async function canHaveLock(side: Session, ledger: LedgerName): Promise<boolean> {

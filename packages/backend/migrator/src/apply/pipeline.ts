@@ -49,6 +49,7 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
     const first = [...(index === 0 ? books.setUp : []), ...job.guards];
     const rows = runTransaction(context, [...first, ...stepsOfWhole(job), closing], {
       onlyIf: jobs[index - 1]?.done.sql,
+      awaitDisk: job.direction === "down" || index === jobs.length - 1,
       pause: job.save?.(0, first.length),
       onBegin: () => {
         speaker = index;

@@ -28,8 +28,11 @@ export async function runJobs(
   for (const [index, job] of jobs.entries()) {
     const durationMs = await runJob({ context, books, pipeline, index }, job).catch(
       async (error: unknown) => {
-        const tags = done.map(({ tag }) => tag);
-        throw await explainFailure(error, context, [job, ...pipeline.fallen], tags);
+        await flushCommits(context);
+        throw await explainFailure(error, context, {
+          done: jobs.slice(0, index),
+          underWay: [job, ...pipeline.fallen],
+        });
       },
     );
     const ran = { tag: job.migration.tag, durationMs };
@@ -37,6 +40,14 @@ export async function runJobs(
     context.on({ type: "ran", ...ran, direction: job.direction });
   }
   return done;
+}
+
+/**
+ * The last commit of a run is waited for until it is on the disk, and with it those before. Where it does not come, this
+ * sees to those that did: a transaction that writes something.
+ */
+async function flushCommits({ database }: RunContext): Promise<void> {
+  await database.sql.unsafe("select pg_logical_emit_message(true, 'migrator', '')").catch(() => undefined);
 }
 
 /** A job's place in a run. */

@@ -24,7 +24,7 @@ export async function openOther(url: string, name: string): Promise<OtherSession
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false>,
-  forMs = 10_000,
+  forMs = 30_000,
 ): Promise<T> {
   const deadline = performance.now() + forMs;
   for (;;) {

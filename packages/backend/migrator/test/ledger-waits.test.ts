@@ -41,6 +41,17 @@ describe("a locked table of the runner's", () => {
     );
   });
 
+  test("whoever is in the way is named also to a role that may not see what it does", async () => {
+    const role = await createTestRole();
+    const { database, input, other } = await locked(LEDGER, "access exclusive");
+    await database.sql.unsafe(`grant usage on schema drizzle to ${quoted(role.name)}`);
+    const { details } = await failureOf(status({ ...input, url: role.urlOf(database) }));
+    const user = decodeURIComponent(new URL(database.url).username);
+    expect(details).toContainEqual(
+      `in the way: pid ${other.pid} (long-report, user ${user}, what it does is not shown to this role)`,
+    );
+  });
+
   test("one that is let go in time is read", async () => {
     const { input, other } = await locked(LEDGER, "access exclusive");
     const reading = status({ ...input, limits: { lockTimeout: "20s" } });

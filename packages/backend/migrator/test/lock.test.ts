@@ -1,4 +1,4 @@
-import { createTestDatabase } from "@repo/test-database";
+import { createTestDatabase, createTestRole } from "@repo/test-database";
 import { describe, expect, test } from "vitest";
 import { lockKey } from "../src/database/lock.ts";
 import { type Event, migrate } from "../src/index.ts";
@@ -38,5 +38,23 @@ describe("the migration lock", () => {
     const { message } = await failureOf(migrate(input));
     const since = /\(deploy, .*, connected since (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC\)/.exec(message);
     expect(Math.abs(Date.parse(`${since?.[1]}T${since?.[2]}Z`) - Date.now())).toBeLessThan(60_000);
+  });
+
+  test("its holder is named also to a role that may not see where it comes from", async () => {
+    const [database, role] = await Promise.all([createTestDatabase(), createTestRole()]);
+    await database.sql.unsafe(`grant create on database ${quoted(database.name)} to ${quoted(role.name)}`);
+    const other = await openOther(database.url, "deploy");
+    const { classId, objectId } = lockKey({ schema: "drizzle", table: "__drizzle_migrations" });
+    await other.run(`select pg_advisory_lock(${classId}, ${objectId})`);
+    const input = {
+      migrations: await makeFolder(THREE),
+      url: role.urlOf(database),
+      limits: { lockWait: "0" },
+    };
+    const { message } = await failureOf(migrate(input));
+    const user = decodeURIComponent(new URL(database.url).username);
+    expect(message).toContain(
+      `: pid ${other.pid} (deploy, user ${user}, address and start not shown to this role)`,
+    );
   });
 });

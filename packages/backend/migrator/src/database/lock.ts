@@ -134,11 +134,13 @@ export async function tryLock(sql: Session, key: LockKey): Promise<number | unde
   return row?.locked ? row.pid : undefined;
 }
 
-/** Who holds the lock, in words. */
+/** Who holds the lock, in words. Where a session comes from is NULL to a role that may not see it. */
 async function findHolder(database: Database, key: LockKey): Promise<string> {
   const [row] = await database.sql.unsafe<{ holder: string }[]>(`
-    select format('pid %s (%s, user %s, from %s, connected since %s UTC)', a.pid, coalesce(nullif(a.application_name, ''), 'no name'),
-      a.usename, coalesce(host(a.client_addr), 'a local socket'), to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')) as holder
+    select format('pid %s (%s, user %s, %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no name'), a.usename,
+      case when a.backend_start is null then 'address and start not shown to this role'
+        else format('from %s, connected since %s UTC', coalesce(host(a.client_addr), 'a local socket'),
+          to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')) end) as holder
     from pg_catalog.pg_locks l join pg_catalog.pg_stat_activity a using (pid)
     where l.locktype = 'advisory' and l.granted and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
       and l.classid = ${key.classId}::bigint::oid and l.objid = (${key.objectId}::bigint & 4294967295)::oid and l.objsubid = 2`);

@@ -10,7 +10,7 @@ export function edited(tag: string, fileHash: string | null, ledgerHash: string 
     severity: "error",
     tag,
     message: `${tag}.sql was changed after it had been applied (ledger ${short(ledgerHash)}, file ${short(fileHash)})`,
-    fix: `restore ${tag}.sql from version control, and put the change into a new migration; if the file is right as it is: \`migrator repair --accept ${tag}\``,
+    fix: `restore ${tag}.sql from version control, and put the change into a new migration; if the file is right as it is: \`migrator repair --accept ${tag} --write\``,
   };
 }
 
@@ -21,7 +21,7 @@ export function missingFile(tag: string): Problem {
     severity: "error",
     tag,
     message: `the journal names ${tag}, but ${tag}.sql is not in the folder`,
-    fix: `restore ${tag}.sql from version control, or remove its entry from meta/_journal.json if it was never applied anywhere`,
+    fix: `restore ${tag}.sql from version control, or remove its entry from meta/_journal.json if it was never applied anywhere; severities: { "missing-file": "warning" } in migrator.config.js leaves it out`,
   };
 }
 

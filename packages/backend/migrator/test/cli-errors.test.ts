@@ -41,7 +41,9 @@ describe("the server", () => {
       `postgres://ann@127.0.0.1:${port}/moc`,
     ]);
     expect(result.exitCode).toBe(1);
-    expect(result.stderr).toContain(`error: no PostgreSQL answers at 127.0.0.1:${port} (ECONNREFUSED)`);
+    expect(result.stderr).toContain(
+      `error server-unreachable: no PostgreSQL answers at 127.0.0.1:${port} (ECONNREFUSED)`,
+    );
     expect(result.stderr).toContain("state: nothing was changed");
     expect(result.stderr).toContain("fix: check host and port");
   });
@@ -97,7 +99,7 @@ describe("settings", () => {
     const env = { POSTGRES_HOST: "localhost" };
     const result = await refusedMigrate(["--migrations", await makeFolder(THREE)], { cwd, env });
     expect(result.exitCode).toBe(2);
-    expect(result.stderr).toContain("error: POSTGRES_PASSWORD is not set");
+    expect(result.stderr).toContain("error setting-missing: POSTGRES_PASSWORD is not set");
     expect(result.stderr).toContain(
       "looked in the environment, .env.local and .env at the repository's root",
     );
@@ -158,7 +160,9 @@ describe("settings", () => {
     await mkdir(join(cwd, ".env"));
     const result = await refusedMigrate(["--migrations", await makeFolder(THREE)], { cwd });
     expect(result.exitCode).toBe(2);
-    expect(result.stderr).toMatch(/error: .*\.env is there but cannot be read \(EISDIR\)/);
+    expect(result.stderr).toMatch(
+      /error settings-unreadable: .*\.env is there but cannot be read \(EISDIR\)/,
+    );
   });
 
   test("DATABASE_URL and POSTGRES_* that name different places are both shown, without passwords, exit 2", async () => {
@@ -207,7 +211,8 @@ describe("settings", () => {
     };
     const result = await refusedMigrate(["--migrations", await makeFolder(THREE)], { env });
     expect(result.exitCode).toBe(2);
-    expect(result.stderr).toContain(`error: ${message}`);
+    expect(result.stderr).toMatch(/^error setting-(invalid|missing): /);
+    expect(result.stderr).toContain(`: ${message}`);
     expect(result.stderr).toContain(fix);
   });
 
@@ -320,9 +325,24 @@ describe("the folder", () => {
     });
     const result = await refusedMigrate(on(database, folder));
     expect(result.exitCode).toBe(2);
-    expect(result.stderr).toContain(`the journal names ${two.tag}, but ${two.tag}.sql is not in the folder`);
+    expect(result.stderr).toContain(
+      `error missing-file: the journal names ${two.tag}, but ${two.tag}.sql is not in the folder`,
+    );
     expect(result.stderr).toContain("state: nothing was applied");
     expect(await readSchemas(database.sql)).toEqual(["public"]);
+  });
+
+  test("the refusal of a missing file names the setting that leaves it out, and that does", async () => {
+    const [one, two] = THREE;
+    const database = await createTestDatabase();
+    const folder = await makeFolder([one, { ...two, sql: null }]);
+    const refused = await refusedMigrate(on(database, folder));
+    const [setting = ""] = /severities: \{[^}]*\}/.exec(refused.stderr) ?? [];
+    const cwd = await temporaryFolder();
+    await writeFile(join(cwd, "migrator.config.js"), `export default { ${setting} };`);
+    const result = await runCli(["migrate", "--json", ...on(database, folder)], { cwd });
+    expect(documentOf(result)).toMatchObject({ applied: [{ tag: one.tag }] });
+    expect(await readLedgerRows(database.sql)).toHaveLength(1);
   });
 });
 
@@ -345,7 +365,9 @@ describe("SQL that fails", () => {
     const result = await runCli(["migrate", ...on(database, folder)]);
     expect(result.exitCode).toBe(1);
     expect(result.stdout).toMatch(/^0000_author {2}\d+ ms\n$/);
-    expect(result.stderr).toContain("error: 0001_genre.sql, statement 3 of 4, line 7 failed\n");
+    expect(result.stderr).toContain(
+      "error statement-failed: 0001_genre.sql, statement 3 of 4, line 7 failed\n",
+    );
     expect(result.stderr).toContain('duplicate key value violates unique constraint "genre_pkey" (23505)\n');
     expect(result.stderr).toContain("detail: Key (id)=(1) already exists.\n");
     expect(result.stderr).toContain("INSERT INTO genre");
@@ -362,7 +384,7 @@ describe("SQL that fails", () => {
     const folder = await makeFolder([{ tag: "0000_bad", sql: "SELECT nme FROM (SELECT 1 AS name) AS t;" }]);
     const result = await refusedMigrate(on(database, folder));
     expect(result.exitCode).toBe(1);
-    expect(result.stderr).toContain("error: 0000_bad.sql, statement 1 of 1, line 1 failed");
+    expect(result.stderr).toContain("error statement-failed: 0000_bad.sql, statement 1 of 1, line 1 failed");
     expect(result.stderr).toContain('column "nme" does not exist (42703)');
     expect(result.stderr).toContain('hint: Perhaps you meant to reference the column "t.name".');
     expect(result.stderr).toContain("state: nothing was applied; 0000_bad was undone whole");

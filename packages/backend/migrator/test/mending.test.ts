@@ -31,7 +31,7 @@ describe.each(["repair", "baseline"] as const)("%s on a ledger that another sess
     expect(result.exitCode).toBe(1);
     const blocker = `in the way: pid ${other.pid} (long-report, user `;
     expect(result.stderr).toContain("trying again (attempt 2)");
-    expect(result.stderr).toContain(`error: the ledger ${LEDGER} could not be changed`);
+    expect(result.stderr).toContain(`error statement-failed: the ledger ${LEDGER} could not be changed`);
     expect(result.stderr).toContain(`tried 2 times; ${blocker}`);
     expect(result.stderr).toContain("state: nothing was changed");
     expect(result.stderr).toContain("fix: wait for what is in the way or end it");

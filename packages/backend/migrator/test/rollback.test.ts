@@ -143,7 +143,7 @@ describe("data loss", () => {
     const before = await readEverything(database.sql);
     const result = await runCli(args);
     expect(result.exitCode).toBe(2);
-    expect(result.stderr).toContain("error: the rollback would lose data in one place");
+    expect(result.stderr).toContain("error data-loss: the rollback would lose data in one place");
     expect(result.stderr).toContain("0002_book drops table book, which holds 1 row\n");
     expect(result.stderr).toContain("state: nothing was rolled back");
     expect(result.stderr).toContain("--allow-data-loss");

@@ -1,7 +1,7 @@
 import { MigratorError, messageOf } from "../errors.ts";
 import { noteColors as colors, type Output } from "./output.ts";
 
-/** Prints why a verb ended: what happened, to what, how the database stands, and the fix. */
+/** Prints why a verb ended: its code, what happened, to what, how the database stands, and the fix. */
 export function printFailure(output: Output, error: unknown): void {
   if (!(error instanceof MigratorError)) {
     output.note(
@@ -15,7 +15,7 @@ export function printFailure(output: Output, error: unknown): void {
     return;
   }
   const { code, message, details, state, fix } = error;
-  output.note(`${colors.red("error")}: ${message}`);
+  output.note(`${colors.red("error")} ${code}: ${message}`);
   for (const line of details) output.note(`  ${line}`.trimEnd());
   if (state !== undefined) output.note(`${colors.bold("state")}: ${state}`);
   if (fix !== undefined) output.note(`${colors.bold("fix")}: ${fix}`);

@@ -59,6 +59,7 @@ describe("readFolder", () => {
       { ...JOURNAL, entries: [{ ...ENTRY, when: 1.5 }] },
       /^entries\.0\.when: /,
     ],
+    ["a mark of a merge conflict", "{\n<<<<<<< HEAD\n", /^not JSON: /],
     ["a list", [], /^the whole file: /],
     ["nothing", "", /^not JSON: /],
     ["null", null, /^the whole file: /],
@@ -68,6 +69,19 @@ describe("readFolder", () => {
     const error = await failureOf(readFolder(folder));
     expect(error).toMatchObject({ code: "journal-broken", exitCode: 2, state: "nothing was applied" });
     expect(error.details[0]).toMatch(detail);
+  });
+
+  test("reads a journal that an editor gave a byte order mark", async () => {
+    const folder = await temporaryFolder();
+    await writeJournal(folder, `\uFEFF${JSON.stringify({ ...JOURNAL, entries: [ENTRY] })}`);
+    expect((await readFolder(folder)).migrations).toMatchObject([{ tag: "0000_one" }]);
+  });
+
+  test("reads a journal that an old drizzle-kit began: `drizzle-kit up` leaves it as it is", async () => {
+    const folder = await temporaryFolder();
+    const entries = [{ ...ENTRY, version: "5" }];
+    await writeJournal(folder, { version: "5", dialect: "pg", entries });
+    expect((await readFolder(folder)).migrations).toMatchObject([{ tag: "0000_one", when: 1 }]);
   });
 
   test("refuses an empty folder", async () => {

@@ -54,7 +54,8 @@ export interface MigrationFolder {
 
 const journalSchema = z.looseObject({
   version: z.string(),
-  dialect: z.literal("postgresql"),
+  // "pg" where an old drizzle-kit began the journal: no later one changes that, not even `drizzle-kit up`.
+  dialect: z.enum(["postgresql", "pg"]),
   entries: z.array(
     z.object({
       idx: z.int(),
@@ -223,7 +224,7 @@ async function readJournal(path: string, names: ReadonlySet<string>): Promise<Jo
 export function parseJournal(file: string, text: string): Journal {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(withoutMark(text));
   } catch (cause) {
     throw journalBroken(file, `not JSON: ${messageOf(cause)}`, cause);
   }
@@ -233,6 +234,11 @@ export function parseJournal(file: string, text: string): Journal {
     (issue) => `${issue.path.join(".") || "the whole file"}: ${issue.message}`,
   );
   throw journalBroken(file, reasons.join("; "), parsed.error);
+}
+
+/** Without the byte order mark that some editors write, and that JSON does not know. */
+function withoutMark(text: string): string {
+  return text.replace(/^\uFEFF/, "");
 }
 
 function journalBroken(file: string, reason: string, cause: unknown): MigratorError {

@@ -206,10 +206,11 @@ function duplicateNumber(migration: Migration, twin: Migration): Problem {
 
 function snapshotProblems(migration: Migration, previous: Migration | undefined): readonly Problem[] {
   if (migration.snapshot === undefined) return [snapshotMissing(migration)];
+  const { id, prevId } = migration.snapshot;
+  if (id === "") return [snapshotWithoutIds(migration)];
   const expected = previous === undefined ? FIRST_PREV_ID : previous.snapshot?.id;
-  const { prevId } = migration.snapshot;
-  // Snapshots without ids are not drizzle-kit's, and say nothing.
-  if (!expected || prevId === "" || prevId === expected) return [];
+  // Of one that is missing or has no ids, that has been said.
+  if (!expected || prevId === expected) return [];
   return [snapshotChainBroken(migration, previous)];
 }
 
@@ -223,6 +224,16 @@ function snapshotChainBroken(migration: Migration, previous: Migration | undefin
     tag: migration.tag,
     message: `the snapshot of ${migration.tag} does not follow ${previous ? `that of ${previous.tag}` : "the empty schema"}`,
     fix: "two branches made migrations side by side: generate the later one again on top of the other",
+  };
+}
+
+function snapshotWithoutIds({ tag }: Migration): Problem {
+  return {
+    code: "snapshot-chain-broken",
+    severity: "warning",
+    tag,
+    message: `the snapshot of ${tag} is not one: it is no JSON with an \`id\` and a \`prevId\` (a merge conflict left in it?)`,
+    fix: "restore it from version control: without it the next `generate` fails, or compares with the wrong schema",
   };
 }
 

@@ -214,7 +214,7 @@ describe("v1-check", () => {
       async (folder) => {
         const prevId = "00000000-0000-0000-0000-000000000000";
         await snapshot(folder, "0000", { id: "a", prevId });
-        await snapshot(folder, "0001", { id: "b", prevId });
+        await snapshot(folder, "0001", { id: "of 0001_author_born", prevId });
       },
       ["snapshot-chain-broken", "two-roots"],
     ],

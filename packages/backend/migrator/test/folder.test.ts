@@ -3,11 +3,21 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readFolder } from "../src/folder/read.ts";
 import { failureOf } from "./support/database.ts";
-import { hashOf, makeFolder, THREE, tagsOf, writeJournal } from "./support/folder.ts";
+import { FIRST_PREV_ID, hashOf, makeFolder, THREE, tagsOf, writeJournal } from "./support/folder.ts";
 import { temporaryFolder } from "./support/temporary.ts";
 
 const JOURNAL = { version: "7", dialect: "postgresql", entries: [] };
 const ENTRY = { idx: 0, version: "7", when: 1, tag: "0000_one", breakpoints: true };
+
+/** What git leaves where two branches made the same snapshot. */
+const CONFLICT = `{
+<<<<<<< HEAD
+  "id": "ours",
+=======
+  "id": "theirs",
+>>>>>>> branch
+  "prevId": "${FIRST_PREV_ID}"
+}`;
 
 describe("readFolder", () => {
   test("gives the migrations in the order of the journal, with hash, down file and snapshot", async () => {
@@ -28,7 +38,7 @@ describe("readFolder", () => {
         unproved: undefined,
         loses: [],
       },
-      snapshot: { id: expect.any(String), prevId: expect.any(String) },
+      snapshot: { id: "of 0002_book", prevId: FIRST_PREV_ID },
     });
     expect(orphans).toEqual([]);
   });
@@ -39,6 +49,17 @@ describe("readFolder", () => {
     await writeFile(join(folder, "0001_one.sql"), "");
     await writeFile(join(folder, "0001_one.down.sql"), "");
     expect((await readFolder(folder)).orphans).toEqual(["0001_one.sql", "0002_two.sql"]);
+  });
+
+  test.each([
+    ["anywhere in it", JSON.stringify({ tables: "x".repeat(2000), prevId: "a", id: "b" }), "b", "a"],
+    ["of which one is missing", JSON.stringify({ id: "b" }), "", ""],
+    ["on both sides of a merge conflict", CONFLICT, "", ""],
+    ["not at all", "<<<<<<< HEAD", "", ""],
+  ])("reads a snapshot that holds its ids %s", async (_, text, id, prevId) => {
+    const folder = await makeFolder([THREE[0]]);
+    await writeFile(join(folder, "meta", "0000_snapshot.json"), text);
+    expect((await readFolder(folder)).migrations[0]?.snapshot).toEqual({ id, prevId });
   });
 
   test("knows fields of a journal that a later drizzle-kit adds", async () => {

@@ -4,10 +4,13 @@ import type { PartialRun } from "../src/database/run-log.ts";
 import { type Migration, type MigrationFolder, parseDown, type SnapshotHead } from "../src/folder/read.ts";
 import { type MigrationState, type PlanOptions, planMigrations } from "../src/plan.ts";
 import type { Problem, ProblemCode } from "../src/problem.ts";
-import { FIRST_WHEN } from "./support/folder.ts";
+import { FIRST_PREV_ID, FIRST_WHEN } from "./support/folder.ts";
 import { titled } from "./support/titled.ts";
 
 const NOW = FIRST_WHEN + 1_000_000;
+
+/** Of a snapshot that follows any other like it, and nothing. */
+const NO_ID = FIRST_PREV_ID;
 
 /** A migration whose file has this content's "hash"; null for no file. */
 function migration(
@@ -22,7 +25,7 @@ function migration(
     fileName,
     up: hash === null ? undefined : { fileName, hash, statements: [] },
     down: undefined,
-    snapshot: given.hasSnapshot === false ? undefined : (given.snapshot ?? { id: "", prevId: "" }),
+    snapshot: given.hasSnapshot === false ? undefined : (given.snapshot ?? { id: NO_ID, prevId: NO_ID }),
   };
 }
 
@@ -38,9 +41,6 @@ function ledger(...rows: readonly (readonly [hash: string, number: number | null
     createdAt: number === null ? null : FIRST_WHEN + number * 1000,
   }));
 }
-
-/** `prevId` of the first snapshot of a folder. */
-const NO_ID = "00000000-0000-0000-0000-000000000000";
 
 /** A run that was cut after its first segment. */
 function cut(tag: string, direction: PartialRun["direction"], scriptHash: string): PartialRun {
@@ -362,6 +362,17 @@ const CASES: readonly Case[] = [
     ],
     pending: ["0000_one", "0001_two", "0002_three"],
     problems: [["snapshot-chain-broken", "warning", "0002_three"]],
+  },
+  {
+    title: "a snapshot without ids is warned of once, not also by the one behind it",
+    folder: folder([migration("0000_one", "aaaa", { snapshot: { id: "", prevId: "" } }), two]),
+    ledger: [],
+    states: [
+      ["0000_one", "pending"],
+      ["0001_two", "pending"],
+    ],
+    pending: ["0000_one", "0001_two"],
+    problems: [["snapshot-chain-broken", "warning", "0000_one"]],
   },
   {
     title: "a Drizzle schema ahead of the migrations is warned of",

@@ -205,4 +205,12 @@ describe("status", () => {
     const result = await runCli(argsFor(database, await makeFolder([])));
     expect(result).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("no migrations; database") });
   });
+
+  test("tells of a snapshot that a merge conflict has broken", async () => {
+    const [database, folder] = await Promise.all([createTestDatabase(), makeFolder(THREE)]);
+    await writeFile(join(folder, "meta", "0001_snapshot.json"), "<<<<<<< HEAD\n");
+    const { problems } = await status({ migrations: folder, url: database.url });
+    expect(problems).toMatchObject([{ code: "snapshot-chain-broken", tag: THREE[1].tag }]);
+    expect(problems[0]?.message).toContain("merge conflict");
+  });
 });

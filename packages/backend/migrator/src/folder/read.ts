@@ -19,7 +19,7 @@ export interface Migration {
   readonly snapshot: SnapshotHead | undefined;
 }
 
-/** The ids at the top of a snapshot; empty where it has none. */
+/** The ids of a snapshot; both empty where it cannot be read or lacks one. */
 export interface SnapshotHead {
   readonly id: string;
   readonly prevId: string;
@@ -134,19 +134,35 @@ function readMigration(
   };
 }
 
-/** Snapshots are large, and only their first lines matter here. */
+/** Snapshots are large, and only their first lines matter here: there drizzle-kit writes the ids. */
 function readHead(path: string): SnapshotHead {
+  const text = readStart(path);
+  const id = /"id":\s*"([^"]*)"/.exec(text)?.[1];
+  const prevId = /"prevId":\s*"([^"]*)"/.exec(text)?.[1];
+  // A merge conflict begins at the first line that differs, which is that of an id.
+  const conflicting = /^<{7} /m.test(text);
+  return id === undefined || prevId === undefined || conflicting ? readIds(path) : { id, prevId };
+}
+
+function readStart(path: string): string {
   const file = openSync(path, "r");
   try {
-    const text = head.toString("utf8", 0, readSync(file, head));
-    return {
-      id: /"id":\s*"([^"]*)"/.exec(text)?.[1] ?? "",
-      prevId: /"prevId":\s*"([^"]*)"/.exec(text)?.[1] ?? "",
-    };
+    return head.toString("utf8", 0, readSync(file, head));
   } finally {
     closeSync(file);
   }
 }
+
+/** `drizzle-kit up`, and whoever sorts keys, put the ids at another place; what is no snapshot has none. */
+function readIds(path: string): SnapshotHead {
+  try {
+    return z.parse(headSchema, JSON.parse(readFileSync(path, "utf8")));
+  } catch {
+    return { id: "", prevId: "" };
+  }
+}
+
+const headSchema = z.object({ id: z.string(), prevId: z.string() });
 
 const head = Buffer.alloc(512);
 

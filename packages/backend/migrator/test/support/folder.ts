@@ -16,6 +16,9 @@ export interface MigrationFiles {
 /** `when` of the first migration of a folder, in ms. */
 export const FIRST_WHEN = 1_700_000_000_000;
 
+/** `prevId` of a folder's first snapshot. */
+export const FIRST_PREV_ID = "00000000-0000-0000-0000-000000000000";
+
 export const BREAKPOINT = "\n--> statement-breakpoint\n";
 
 /** Writes a Drizzle folder into a temporary folder, as drizzle-kit would. */
@@ -36,10 +39,16 @@ export async function writeMigrations(folder: string, migrations: readonly Migra
     breakpoints: true,
   }));
   await writeJournal(folder, { version: "7", dialect: "postgresql", entries });
+  let prevId = FIRST_PREV_ID;
   for (const { tag, sql, down } of migrations) {
     if (sql !== null) await writeFile(join(folder, `${tag}.sql`), sql);
     if (down !== undefined) await writeFile(join(folder, `${tag}.down.sql`), down);
-    await writeFile(join(folder, "meta", `${tag.split("_")[0]}_snapshot.json`), "{}");
+    const snapshot = { id: `of ${tag}`, prevId };
+    await writeFile(
+      join(folder, "meta", `${tag.split("_")[0]}_snapshot.json`),
+      JSON.stringify(snapshot, null, 2),
+    );
+    prevId = snapshot.id;
   }
 }
 

@@ -58,7 +58,7 @@ export async function withProject<T>(
         strict,
         now: Date.now(),
       });
-      const last = to === undefined ? Number.POSITIVE_INFINITY : indexOfTag(folder, to);
+      const last = to === undefined ? Number.POSITIVE_INFINITY : indexOfTag(folder, to, "--to");
       const run = plan.pending.filter((migration) => folder.migrations.indexOf(migration) <= last);
       return { folder, inspection, plan, run };
     };

@@ -65,6 +65,7 @@ describe("baseline", () => {
     const { database, folder } = await foreign();
     expect(await runCli(["baseline", "--to", "0009_x", ...on(database, folder)])).toMatchObject({
       exitCode: 2,
+      stderr: expect.stringContaining("fix: give --to one of these"),
     });
     await rm(join(folder, "0002_book.sql"));
     expect(await runCli(["baseline", ...on(database, folder)])).toMatchObject({
@@ -135,7 +136,7 @@ describe("repair", () => {
   test.each([
     ["--accept", "0001_author_born", "nothing to accept"],
     ["--forget", "0001_author_born", "nothing to forget"],
-    ["--accept", "0009_none", "no migration"],
+    ["--accept", "0009_none", "fix: give --accept one of these"],
   ])("refuses %s %s, where there is none", async (flag, tag, words) => {
     const { database, folder, rows } = await damaged();
     const result = await runCli(["repair", flag, tag, "--write", ...on(database, folder)]);

@@ -243,6 +243,15 @@ describe("prove", () => {
     expect(errorOf(result)).toMatchObject({ code, state: expect.stringContaining("nothing was") });
   });
 
+  test("names the flag that gave a tag which is not there", async () => {
+    const { url } = await createTestDatabase();
+    const args = ["prove", "--migrations", await makeFolder(THREE), "--url", url, "--json"];
+    for (const flag of ["--from", "--to"]) {
+      const result = await runCli([...args, flag, "0009_none"]);
+      expect(errorOf(result).fix).toBe(`give ${flag} one of these`);
+    }
+  });
+
   test("works side by side on a long folder, and gives its proofs in order", async () => {
     const numbers = Array.from({ length: 20 }, (_, index) => index);
     const many = numbers.map((index) => ({

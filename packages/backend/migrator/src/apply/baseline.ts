@@ -62,7 +62,9 @@ export async function baseline(
 }
 
 function upTo(folder: MigrationFolder, tag: string | undefined): readonly Migration[] {
-  return tag === undefined ? folder.migrations : folder.migrations.slice(0, indexOfTag(folder, tag) + 1);
+  return tag === undefined
+    ? folder.migrations
+    : folder.migrations.slice(0, indexOfTag(folder, tag, "--to") + 1);
 }
 
 function assertFresh({ ledger }: Inspection, settings: Settings): void {

@@ -99,7 +99,7 @@ export function chooseRepairs(
     }),
   );
   const accepted = (options.accept ?? []).map((tag): Repair => {
-    indexOfTag(folder, tag);
+    indexOfTag(folder, tag, "--accept");
     const entry = entries.find((candidate) => candidate.tag === tag && candidate.state === "edited");
     if (entry === undefined)
       throw nothingTo("accept", tag, "its file is as it was applied, or it is not applied");

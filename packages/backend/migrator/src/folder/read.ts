@@ -89,8 +89,8 @@ export function downFileName(tag: string): string {
   return `${tag}.down.sql`;
 }
 
-/** @throws MigratorError `unknown-tag` */
-export function indexOfTag(folder: MigrationFolder, tag: string): number {
+/** @param flag that named it, for the fix. @throws MigratorError `unknown-tag` */
+export function indexOfTag(folder: MigrationFolder, tag: string, flag: string): number {
   const index = folder.migrations.findIndex((migration) => migration.tag === tag);
   if (index >= 0) return index;
   throw new MigratorError({
@@ -98,7 +98,7 @@ export function indexOfTag(folder: MigrationFolder, tag: string): number {
     message: `there is no migration ${JSON.stringify(tag)} in ${folder.path}`,
     details: [`there are: ${folder.migrations.map((migration) => migration.tag).join(", ")}`],
     state: "nothing was changed",
-    fix: "give --to one of these",
+    fix: `give ${flag} one of these`,
   });
 }
 

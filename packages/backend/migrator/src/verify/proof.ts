@@ -57,8 +57,8 @@ export async function prove(
   const folder = await readFolder(settings.migrations);
   assertReplayable(folder);
   const { migrations } = folder;
-  const from = options.from === undefined ? 0 : indexOfTag(folder, options.from);
-  const to = options.to === undefined ? migrations.length - 1 : indexOfTag(folder, options.to);
+  const from = options.from === undefined ? 0 : indexOfTag(folder, options.from, "--from");
+  const to = options.to === undefined ? migrations.length - 1 : indexOfTag(folder, options.to, "--to");
   const proofs = await withScratch(settings.scratch, target, async (scratch) => {
     await scratch.ensureRoles(await rolesIn(scriptsOf(migrations.slice(0, to + 1))));
     return sideBySide({ from, to: to + 1 }, signal, (range, stop) => {

@@ -27,5 +27,18 @@ test("a runner whose connection breaks while it waits for the lock waits no long
 test("who asks for the lock first of all does not wait for a server that is not there", async () => {
   const url = `postgres://nobody@127.0.0.1:${await closedPort()}/none`;
   const settings = await readSettings({ migrations: await makeFolder(THREE), url });
-  expect(await failureOf(repair(settings))).toMatchObject({ code: "server-unreachable" });
+  expect(await failureOf(repair(settings, { write: true }))).toMatchObject({ code: "server-unreachable" });
+});
+
+test("repair that only shows needs no lock; with --write it waits for it", async () => {
+  const database = await createTestDatabase();
+  const migrations = await makeFolder(THREE);
+  await migrate({ migrations, url: database.url });
+  await database.sql`update drizzle.__drizzle_migrations set created_at = 5 where id = 2`;
+  const { classId, objectId } = lockKey({ schema: "drizzle", table: "__drizzle_migrations" });
+  const other = await openOther(database.url, "holder");
+  await other.run(`select pg_advisory_lock(${classId}, ${objectId})`);
+  const settings = await readSettings({ migrations, url: database.url, limits: { lockWait: "0" } });
+  expect(await repair(settings)).toMatchObject({ repairs: [{ kind: "realign" }], written: false });
+  expect(await failureOf(repair(settings, { write: true }))).toMatchObject({ code: "lock-timeout" });
 });

@@ -48,21 +48,23 @@ export async function repair(
   signal: AbortSignal = NEVER,
 ): Promise<RepairResult> {
   const folder = await readFolder(settings.migrations);
-  const work = async (database: Database) =>
-    withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
-      const { facts, ledger, partials } = await inspect(database, settings, on);
-      const plan = planMigrations(folder, ledger, { now: Date.now() });
-      const repairs = chooseRepairs(settings, folder, { plan, partials }, options);
-      const written = options.write === true && repairs.length > 0;
-      if (written) {
-        assertMayMend(database, facts, settings.ledger, needsOf(repairs));
-        const steps = repairs.map(({ sql }) => ({ sql }));
-        await writeBooks({ database, settings, on, signal }, facts, steps);
-      }
-      const shown = repairs.map(({ kind, tag, what }) => ({ kind, tag, what }));
-      return { database: facts.database, server: showServer(database, facts), repairs: shown, written };
-    });
-  return withDatabase(settings.connection, work, on);
+  const mend = async (database: Database) => {
+    const { facts, ledger, partials } = await inspect(database, settings, on);
+    const plan = planMigrations(folder, ledger, { now: Date.now() });
+    const repairs = chooseRepairs(settings, folder, { plan, partials }, options);
+    const written = options.write === true && repairs.length > 0;
+    if (written) {
+      assertMayMend(database, facts, settings.ledger, needsOf(repairs));
+      const steps = repairs.map(({ sql }) => ({ sql }));
+      await writeBooks({ database, settings, on, signal }, facts, steps);
+    }
+    const shown = repairs.map(({ kind, tag, what }) => ({ kind, tag, what }));
+    return { database: facts.database, server: showServer(database, facts), repairs: shown, written };
+  };
+  const locked = (database: Database) =>
+    withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, () => mend(database));
+  // Showing does not wait for a run, which may take hours.
+  return withDatabase(settings.connection, options.write === true ? locked : mend, on);
 }
 
 function needsOf(repairs: readonly Repair[]): MendNeeds {

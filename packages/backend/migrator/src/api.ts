@@ -2,14 +2,17 @@ import { type MigrateOptions, type MigrateResult, migrate as runMigrate } from "
 import { type RollbackOptions, type RollbackResult, rollback as runRollback } from "./apply/rollback.ts";
 import {
   DEFAULT_EMBEDDED_DATABASE,
+  INPUT_KEYS,
   type MigratorConfig,
   readSettings,
+  type Settings,
   type SettingsInput,
 } from "./config.ts";
 import { configuredUrl } from "./connection-url.ts";
 import { findEmbeddedUrl } from "./database/embedded.ts";
 import { findRepositoryRoot, readEnvironment } from "./environment.ts";
 import type { Listener } from "./events.ts";
+import { assertKnownKeys, namesOf } from "./limits.ts";
 import {
   type PlannedRun,
   plan as readPlan,
@@ -25,12 +28,32 @@ interface Listening {
   readonly signal?: AbortSignal | undefined;
 }
 
+const MIGRATE_KEYS = namesOf<MigrateOptions>({ to: true, allowOutOfOrder: true });
+
+const STATUS_KEYS = namesOf<StatusOptions>({ runs: true });
+
+const ROLLBACK_KEYS = namesOf<RollbackOptions>({
+  steps: true,
+  to: true,
+  confirm: true,
+  allowDataLoss: true,
+  noBackup: true,
+});
+
+const LISTENING_KEYS = namesOf<Listening>({ on: true, signal: true });
+
+/** The settings of a call in which no key is mistyped. @param options names of the verb's own */
+async function settingsOf(input: SettingsInput & Listening, options: readonly string[]): Promise<Settings> {
+  assertKnownKeys(undefined, input, [...INPUT_KEYS, ...options, ...LISTENING_KEYS]);
+  return readSettings(input);
+}
+
 /**
  * Applies what is pending. What the caller does not say comes from `migrator.config.js` and the environment.
  * @throws MigratorError
  */
 export async function migrate(input: SettingsInput & MigrateOptions & Listening): Promise<MigrateResult> {
-  return runMigrate(await readSettings(input), input, input.on, input.signal);
+  return runMigrate(await settingsOf(input, MIGRATE_KEYS), input, input.on, input.signal);
 }
 
 /**
@@ -38,7 +61,7 @@ export async function migrate(input: SettingsInput & MigrateOptions & Listening)
  * @throws MigratorError
  */
 export async function rollback(input: SettingsInput & RollbackOptions & Listening): Promise<RollbackResult> {
-  return runRollback(await readSettings(input), input, input.on, input.signal);
+  return runRollback(await settingsOf(input, ROLLBACK_KEYS), input, input.on, input.signal);
 }
 
 /**
@@ -46,7 +69,7 @@ export async function rollback(input: SettingsInput & RollbackOptions & Listenin
  * @throws MigratorError
  */
 export async function status(input: SettingsInput & StatusOptions & Listening): Promise<Status> {
-  return readStatus(await readSettings(input), input, input.on);
+  return readStatus(await settingsOf(input, STATUS_KEYS), input, input.on);
 }
 
 /**
@@ -54,7 +77,7 @@ export async function status(input: SettingsInput & StatusOptions & Listening): 
  * @throws MigratorError
  */
 export async function plan(input: SettingsInput & MigrateOptions & Listening): Promise<PlannedRun> {
-  return readPlan(await readSettings(input), input, input.on);
+  return readPlan(await settingsOf(input, MIGRATE_KEYS), input, input.on);
 }
 
 /**

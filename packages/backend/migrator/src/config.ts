@@ -7,7 +7,7 @@ import { configuredUrl, givenUrl, parseUrl } from "./connection-url.ts";
 import { type Environment, findRepositoryRoot, LOOKED_IN, readEnvironment } from "./environment.ts";
 import { MigratorError, messageOf } from "./errors.ts";
 import { readLedgerName } from "./ledger-name.ts";
-import { type Limits, type LimitsInput, readLimits } from "./limits.ts";
+import { type Limits, type LimitsInput, namesOf, readLimits } from "./limits.ts";
 import { PROBLEM_CODES, type SeverityChoices } from "./problem.ts";
 
 // Without a language, it says "Invalid input" of everything.
@@ -128,6 +128,19 @@ export interface SettingsInput {
   /** In which a rollback saves the rows that it drops; `backups` in the current folder unless set. */
   readonly backupFolder?: string | undefined;
 }
+
+/** Names of what a caller may say. */
+export const INPUT_KEYS = namesOf<SettingsInput>({
+  config: true,
+  migrations: true,
+  url: true,
+  schema: true,
+  drizzleConfig: true,
+  ledger: true,
+  limits: true,
+  strict: true,
+  backupFolder: true,
+});
 
 /** Settings of a verb that needs a migrations folder and a database. */
 export async function readSettings(input: SettingsInput): Promise<Settings> {

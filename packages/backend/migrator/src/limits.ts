@@ -95,13 +95,20 @@ export function readLimits(
 const KEYS: readonly string[] = LIMITS.map(({ key }) => key);
 
 /**
- * Refuses a mistyped key, which plain JavaScript would let pass unheard. @param name of the setting, e.g. `limits`
+ * Refuses a mistyped key, which plain JavaScript would let pass unheard. @param name of the setting that
+ * holds them, e.g. `limits`; none for the settings themselves
  * @throws MigratorError `setting-invalid`
  */
-export function assertKnownKeys(name: string, given: object, known: readonly string[]): void {
+export function assertKnownKeys(name: string | undefined, given: object, known: readonly string[]): void {
   const unknown = Object.keys(given).find((key) => !known.includes(key));
   if (unknown === undefined) return;
-  throw invalid(`${name}.${unknown}`, "there is no such setting", `use one of: ${known.join(", ")}`);
+  const path = name === undefined ? unknown : `${name}.${unknown}`;
+  throw invalid(path, "there is no such setting", `use one of: ${known.join(", ")}`);
+}
+
+/** Names of a type's keys, all of them: the compiler misses one that is left out. */
+export function namesOf<T>(keys: Readonly<Record<keyof T, true>>): readonly string[] {
+  return Object.keys(keys);
 }
 
 /** Checks a limit where it is typed, before anything else is looked at. @throws MigratorError `setting-invalid` */

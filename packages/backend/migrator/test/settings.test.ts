@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTestDatabase } from "@repo/test-database";
 import { describe, expect, test } from "vitest";
-import { migrate, status } from "../src/index.ts";
+import { migrate, plan, rollback, status } from "../src/index.ts";
 import { errorOf, runCli } from "./support/cli.ts";
 import { failureOf, quoted, readLedgerRows } from "./support/database.ts";
 import { makeFolder, THREE } from "./support/folder.ts";
@@ -58,6 +58,19 @@ describe("settings that are wrong", () => {
     const mistyped: object = { lockwait: "5s" };
     const unheard = await failureOf(status({ ...input, limits: mistyped }));
     expect(unheard.message).toBe("limits.lockwait: there is no such setting");
+  });
+
+  test.each<[string, (input: { migrations: string }) => Promise<unknown>, string, string]>([
+    ["status", status, "databaseUrl", "runs, on, signal"],
+    ["plan", plan, "runs", "to, allowOutOfOrder, on, signal"],
+    ["migrate", migrate, "steps", "to, allowOutOfOrder, on, signal"],
+    ["rollback", rollback, "allowDataloss", "steps, to, confirm, allowDataLoss, noBackup, on, signal"],
+  ])("in a library call are refused, instead of ignored: those of %s", async (_, verb, key, own) => {
+    const input = { migrations: "x", url: NOWHERE, [key]: 1 };
+    const error = await failureOf(verb(input));
+    expect(error).toMatchObject({ code: "setting-invalid", message: `${key}: there is no such setting` });
+    expect(error.fix).toMatch(/^use one of: config, migrations, url, /);
+    expect(error.fix?.endsWith(`, ${own}`)).toBe(true);
   });
 
   test.each([

@@ -1,5 +1,6 @@
 import { type Environment, LOOKED_IN } from "./environment.ts";
 import { MigratorError } from "./errors.ts";
+import { readUrl } from "./libpq-url.ts";
 
 /** The parts of a connection that a person is shown. Never the password. */
 export interface ServerAddress {
@@ -44,9 +45,7 @@ export function givenUrl(url: string, environment: Environment): string {
  * @throws MigratorError `setting-invalid`
  */
 export function parseUrl(url: string, name: string): URL {
-  // libpq lets the host be left out, where a socket's folder is given as a parameter; the URL standard does not.
-  const whole = url.replace(/^(postgres(?:ql)?:\/\/[^/?#]*@)(?=\/)/i, "$1localhost");
-  const parsed = URL.canParse(whole) ? new URL(whole) : undefined;
+  const parsed = readUrl(url);
   if (parsed === undefined || !/^postgres(ql)?:$/.test(parsed.protocol)) {
     throw invalid(name, "is not a PostgreSQL URL", "write it as postgres://user@host:5432/database");
   }

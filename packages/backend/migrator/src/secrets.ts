@@ -1,3 +1,5 @@
+import { readUrl } from "./libpq-url.ts";
+
 /**
  * Passwords met on the way: of URLs in arguments and settings, and `POSTGRES_PASSWORD`. Kept in one place, because the one
  * place that prints must know those that were read long after it was set up.
@@ -17,7 +19,7 @@ export function keepSecret(secret: string | undefined): void {
 
 /** Remembers the password of a text that is a URL. */
 export function keepSecretOf(text: string | undefined): void {
-  if (text !== undefined && URL.canParse(text)) keepSecret(new URL(text).password);
+  if (text !== undefined) keepSecret(readUrl(text)?.password);
 }
 
 /** All that were kept. */

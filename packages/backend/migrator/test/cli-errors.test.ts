@@ -711,6 +711,7 @@ describe("passwords", () => {
       dotenv: "",
     }),
     "--url=": (url: string) => ({ args: [`--url=${url}`], env: {}, dotenv: "" }),
+    "--url with ?password=": (url: string) => ({ args: ["--url", asParameter(url)], env: {}, dotenv: "" }),
     DATABASE_URL: (url: string) => ({ args: [], env: { DATABASE_URL: url }, dotenv: "" }),
     "DATABASE_URL in .env": (url: string) => ({ args: [], env: {}, dotenv: `DATABASE_URL="${url}"\n` }),
     POSTGRES_PASSWORD: (url: string) => ({ args: [], env: settingsOf({ url }), dotenv: "" }),
@@ -722,6 +723,11 @@ describe("passwords", () => {
   } as const;
 
   type Source = keyof typeof SOURCES;
+
+  function asParameter(url: string): string {
+    const { password } = new URL(url);
+    return `${url.replace(`:${password}@`, "@")}?password=${password}`;
+  }
 
   /** Fails with the password in NOTICE, message, detail and the lines of the file. */
   const TALKATIVE = `DO $$ BEGIN
@@ -767,6 +773,7 @@ END $$;`;
 
   test.each([
     ["no verb but a URL", ["postgres://ann:hunter22-swordfish@db/moc"]],
+    ["a URL with the password as a parameter", ["postgres://ann@db/moc?password=hunter22-swordfish"]],
     ["a URL with an @ in its password", ["postgres://ann:hunter22@swordfish@db/moc"]],
     ["a misspelled flag", ["migrate", "--ulr=postgres://ann:hunter22-swordfish@db/moc"]],
     [

@@ -147,6 +147,23 @@ describe("configuredUrl", () => {
   });
 });
 
+describe("a password among the parameters", () => {
+  test.each([
+    ["postgres://ann@db/moc?password=hunter22", "postgres://ann:hunter22@db/moc"],
+    ["postgres://ann:other@db/moc?password=hunter22", "postgres://ann:hunter22@db/moc"],
+    ["postgres:///moc?password=a%40b&host=/tmp", "postgres://:a%40b@localhost/moc?host=/tmp"],
+    ["postgres://ann@db/moc?a=x%20y&password=p+q@r", "postgres://ann:p+q%40r@db/moc?a=x%20y"],
+  ])("%s is taken as libpq takes it", (url, taken) => {
+    expect(parseUrl(url, "--url").href).toBe(taken);
+  });
+
+  test("with a % that starts no escape is refused", () => {
+    expect(failureCode(() => parseUrl("postgres://ann@db/moc?password=100%sure", "--url"))).toBe(
+      "setting-invalid",
+    );
+  });
+});
+
 describe("addressOf", () => {
   test.each([
     ["postgres://ann:x@db:6543/moc", { host: "db", port: 6543, database: "moc", user: "ann" }],

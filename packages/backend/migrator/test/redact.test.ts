@@ -17,6 +17,11 @@ describe("redact", () => {
       "postgres://a:one11@x/y and postgres://b:two22@x/y",
       "postgres://a:***@x/y and postgres://b:***@x/y",
     ],
+    [
+      "a password among a URL's parameters",
+      "at postgres://ann@db/x?a=b&password=hunter22&c=d and postgres://db/x?password=hunter22",
+      "at postgres://ann@db/x?a=b&password=***&c=d and postgres://db/x?password=***",
+    ],
     ["nothing where there is no password", "postgres://ann@db:5432/x", "postgres://ann@db:5432/x"],
     ["nothing in ordinary text", "12:30 me@example.org", "12:30 me@example.org"],
   ])("takes out %s", (_, text, clean) => {
@@ -46,6 +51,12 @@ describe("what is kept secret", () => {
     keepSecretOf("migrate");
     keepSecretOf("postgres://ann:p%40ss%20word@db/x");
     expect(keptSecrets()).toEqual(expect.arrayContaining(["p%40ss%20word", "p@ss word"]));
+  });
+
+  test("are those of libpq's URLs, which may lack a host or give the password as a parameter", () => {
+    keepSecretOf("postgres://ann:hostless-1@/x?host=/tmp");
+    keepSecretOf("postgres://ann@db/x?password=para%2Bmeter");
+    expect(keptSecrets()).toEqual(expect.arrayContaining(["hostless-1", "para%2Bmeter", "para+meter"]));
   });
 
   test("are passwords as given", () => {

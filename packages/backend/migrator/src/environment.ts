@@ -22,10 +22,12 @@ export const LOOKED_IN = "the environment, .env.local and .env at the repository
 export function readEnvironment(root: string, env: NodeJS.ProcessEnv = process.env): Environment {
   const files = FILES.map((name) => ({ name, values: parse(read(join(root, name))) }));
   const layers = [{ name: "the environment", values: definedOf(env) }, ...files];
+  // The parts of a connection may come from several places.
+  const shown = layers.flatMap(({ values }) => [values.POSTGRES_USERNAME, values.POSTGRES_DATABASE]);
   for (const { values } of layers) {
     keepSecretOf(values.DATABASE_URL);
     keepSecretOf(values.SCRATCH_DATABASE_URL);
-    keepSecret(values.POSTGRES_PASSWORD);
+    keepSecret(values.POSTGRES_PASSWORD, shown);
   }
   const layerOf = (name: string) => layers.find((layer) => name in layer.values);
   return {

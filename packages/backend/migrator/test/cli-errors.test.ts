@@ -771,6 +771,33 @@ END $$;`;
     },
   );
 
+  test.each(["hash", "applied", "state"])(
+    "the password %s leaves the keys of a document as they are",
+    async (password) => {
+      const [there, role] = await Promise.all([createTestDatabase(), createTestRole({ password })]);
+      await there.sql.unsafe(`grant create on database ${quoted(there.name)} to ${quoted(role.name)};
+        grant create on schema public to ${quoted(role.name)}`);
+      const args = ["--json", "--migrations", await makeFolder([THREE[0]]), "--url", role.urlOf(there)];
+      const migrated = documentOf(await runCli(["migrate", ...args]));
+      expect(migrated).toMatchObject({ database: there.name, applied: [{ tag: THREE[0].tag }] });
+      const { migrations } = documentOf(await runCli(["status", ...args])) as { migrations: object[] };
+      expect(Object.keys(migrations[0] ?? {})).toEqual(["tag", "hash", "state", "appliedAt", "durationMs"]);
+    },
+  );
+
+  test.each<Source>(["--url", "DATABASE_URL", "POSTGRES_PASSWORD in .env"])(
+    "one from %s that is also the database's name is not taken for a secret where the name is shown",
+    async (source) => {
+      const there = await createTestDatabase();
+      const role = await createTestRole({ password: there.name });
+      await there.sql.unsafe(`grant create on database ${quoted(there.name)} to ${quoted(role.name)}`);
+      const url = role.urlOf(there);
+      const output = await outputWith(source, url, `SELECT '${there.name}', '${url}' FROM nowhere;`);
+      expect(output).toContain(`SELECT '${there.name}', 'postgres://${role.name}:***@`);
+      expect(output).not.toContain(`:${there.name}@`);
+    },
+  );
+
   test.each([
     ["no verb but a URL", ["postgres://ann:hunter22-swordfish@db/moc"]],
     ["a URL with the password as a parameter", ["postgres://ann@db/moc?password=hunter22-swordfish"]],

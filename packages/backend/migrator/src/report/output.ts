@@ -11,8 +11,9 @@ export interface Output {
   document(value: unknown): void;
 }
 
-/** @param clean takes secrets out of every line */
+/** @param clean takes secrets out of every line and, of a document, every text in it: its keys are no secrets */
 export function createOutput(json: boolean, clean: (text: string) => string): Output {
+  const cleanValue = (_: string, value: unknown) => (typeof value === "string" ? clean(value) : value);
   return {
     json,
     line: (text) => {
@@ -22,7 +23,7 @@ export function createOutput(json: boolean, clean: (text: string) => string): Ou
       process.stderr.write(`${clean(text)}\n`);
     },
     document: (value) => {
-      if (json) process.stdout.write(`${clean(JSON.stringify(value, null, 2))}\n`);
+      if (json) process.stdout.write(`${JSON.stringify(value, cleanValue, 2)}\n`);
     },
   };
 }

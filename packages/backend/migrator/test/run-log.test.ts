@@ -114,3 +114,20 @@ test.each([
   const rows = await database.sql.unsafe(`select tag from ${RUNS} order by id`);
   expect(rows.map(({ tag }) => tag)).toEqual(kept);
 });
+
+test.each([
+  ["a view", `create view ${RUNS} as select 1 as id`],
+  ["a foreign table", `create foreign table ${RUNS} (id int) server nowhere`],
+])(
+  "%s under the run log's name is told for what it is, and migrations run all the same",
+  async (kind, sql) => {
+    const database = await createTestDatabase();
+    await database.sql.unsafe(`create schema drizzle;
+    create foreign data wrapper none; create server nowhere foreign data wrapper none; ${sql}`);
+    const said: string[] = [];
+    const on = (event: Event) => event.type === "warning" && said.push(event.message);
+    const { applied } = await migrate({ migrations: await makeFolder(THREE), url: database.url, on });
+    expect(applied).toHaveLength(3);
+    expect(said).toEqual([`${RUNS} is ${kind} and no run log: times and durations are not kept`]);
+  },
+);

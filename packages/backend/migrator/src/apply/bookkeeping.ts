@@ -1,11 +1,13 @@
 import type { LedgerName } from "../config.ts";
 import type { ServerFacts } from "../database/inspect.ts";
 import { createLedgerSql } from "../database/ledger.ts";
+import { showTable } from "../database/reading.ts";
 import {
   createRunLogSql,
   ELAPSED_MS,
   insertDoneSql,
   type RunRecord,
+  runLogName,
   upgradeRunLogSql,
 } from "../database/run-log.ts";
 import { identifier } from "../database/sql-text.ts";
@@ -25,10 +27,7 @@ export interface Books {
 export function openBooks(facts: ServerFacts, ledger: LedgerName, on: Listener): Books {
   const keepsHistory = mayKeepHistory(facts);
   if (!keepsHistory) {
-    on({
-      type: "warning",
-      message: `role "${facts.role}" may not write the run log in schema "${ledger.schema}": times and durations are not kept`,
-    });
+    on({ type: "warning", message: `${noHistory(facts, ledger)}: times and durations are not kept` });
   }
   const setUp: Step[] = [];
   if (!facts.hasLedgerSchema) setUp.push({ sql: `create schema ${identifier(ledger.schema)}` });
@@ -58,7 +57,14 @@ export function durationOf(rows: readonly Rows[]): number {
   return Math.round(Number(rows.at(-1)?.[0]?.durationMs) * 10) / 10;
 }
 
+function noHistory({ insteadOfRunLog, role }: ServerFacts, ledger: LedgerName): string {
+  return insteadOfRunLog === null
+    ? `role "${role}" may not write the run log in schema "${ledger.schema}"`
+    : `${showTable(runLogName(ledger))} is ${insteadOfRunLog} and no run log`;
+}
+
 function mayKeepHistory(facts: ServerFacts): boolean {
+  if (facts.insteadOfRunLog !== null) return false;
   if (facts.hasRunLog) return facts.mayWriteRunLog && (facts.mayAlterRunLog || !facts.runLogIsOld);
   return !facts.hasLedgerSchema || facts.mayCreateInLedgerSchema;
 }

@@ -25,6 +25,8 @@ export interface ServerFacts {
   readonly hasLedgerSchema: boolean;
   readonly hasLedger: boolean;
   readonly hasRunLog: boolean;
+  /** What has the run log's name and is no table, in words ("a view"); null otherwise. */
+  readonly insteadOfRunLog: string | null;
   readonly mayCreateSchema: boolean;
   /** Whether the role may create tables in the ledger's schema; false where there is none yet. */
   readonly mayCreateInLedgerSchema: boolean;
@@ -127,6 +129,9 @@ function factsSql(ledger: LedgerName): string {
       pg_is_in_recovery() as "inRecovery", current_setting('transaction_read_only')::bool as "readOnly",
       (select source from pg_catalog.pg_settings where name = 'default_transaction_read_only') as "readOnlySource",
       ns.oid is not null as "hasLedgerSchema", ledger.oid is not null as "hasLedger", log.oid is not null as "hasRunLog",
+      (select case when relkind in ('r', 'p') then null when relkind = 'v' then 'a view' when relkind = 'm' then 'a materialized view'
+          when relkind = 'f' then 'a foreign table' when relkind = 'S' then 'a sequence' else 'another relation' end
+        from pg_catalog.pg_class where oid = log.oid) as "insteadOfRunLog",
       has_database_privilege(current_database(), 'CREATE') as "mayCreateSchema",
       coalesce(has_schema_privilege(ns.oid, 'CREATE'), false) as "mayCreateInLedgerSchema",
       coalesce(has_schema_privilege(ns.oid, 'USAGE'), false) as "mayUseLedgerSchema",

@@ -82,6 +82,11 @@ describe("readFolder", () => {
     ],
     ["a mark of a merge conflict", "{\n<<<<<<< HEAD\n", /^not JSON: /],
     ["a list", [], /^the whole file: /],
+    [
+      "one migration twice",
+      { ...JOURNAL, entries: [ENTRY, { ...ENTRY, idx: 1, when: ENTRY.when + 1 }] },
+      /run the file again/,
+    ],
     ["nothing", "", /^not JSON: /],
     ["null", null, /^the whole file: /],
   ])("refuses a journal with %s, and says where", async (_, journal, detail) => {

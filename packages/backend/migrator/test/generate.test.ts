@@ -102,7 +102,10 @@ describe("generate", () => {
       downUnfinished: false,
       downProved: true,
     });
-    expect((await readJournal(project)).entries.map(({ when }) => when)).toEqual([future, future + 1000]);
+    expect((await readJournal(project)).entries).toMatchObject([
+      { when: future, version: "7" },
+      { when: future + 1000, version: "7" },
+    ]);
 
     const before = await fingerprint(join(project, "drizzle"));
     const third = await generate(project, "--name", "nothing");

@@ -161,7 +161,7 @@ function firstStatement(segment: Segment | undefined): NumberedStatement | undef
 function needsRunLog({ script }: Job): MigratorError {
   return new MigratorError({
     code: "permission-denied",
-    message: `${script.fileName} holds statements that cannot run in a transaction, and this role may not write the run log, where their progress is kept`,
+    message: `${script.fileName} holds statements that cannot run in a transaction, and their progress cannot be kept: this role may not write the run log, or something else has its name`,
     fix: "grant the role what it needs: SELECT, INSERT and UPDATE on the run log, or CREATE on the ledger's schema (see docs/formats.md)",
   });
 }

@@ -57,7 +57,8 @@ const journalSchema = z.looseObject({
   // "pg" where an old drizzle-kit began the journal: no later one changes that, not even `drizzle-kit up`.
   dialect: z.enum(["postgresql", "pg"]),
   entries: z.array(
-    z.object({
+    // Loose: whoever writes the journal back keeps what else an entry has.
+    z.looseObject({
       idx: z.int(),
       when: z.int(),
       tag: z.string().check(z.minLength(1)),
@@ -245,11 +246,25 @@ export function parseJournal(file: string, text: string): Journal {
     throw journalBroken(file, `not JSON: ${messageOf(cause)}`, cause);
   }
   const parsed = journalSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withoutTwins(file, parsed.data);
   const reasons = parsed.error.issues.map(
     (issue) => `${issue.path.join(".") || "the whole file"}: ${issue.message}`,
   );
   throw journalBroken(file, reasons.join("; "), parsed.error);
+}
+
+/** A merge that kept both sides' entry of one file would have it run twice. */
+function withoutTwins(file: string, journal: Journal): Journal {
+  const tags = journal.entries.map(({ tag }) => tag);
+  const [twin] = tags.filter((tag, index) => tags.indexOf(tag) !== index);
+  if (twin === undefined) return journal;
+  throw new MigratorError({
+    code: "journal-broken",
+    message: `${file} names ${twin} more than once`,
+    details: ["each entry would run the file again"],
+    state: "nothing was applied",
+    fix: "take all but the first of these entries out (a merge that kept both sides is the usual reason)",
+  });
 }
 
 /** Without the byte order mark that some editors write, and that JSON does not know. */

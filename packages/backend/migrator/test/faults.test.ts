@@ -143,8 +143,12 @@ describe("a server of one's own", () => {
       expect(errorOf(result).state).toContain("0000_base was applied");
       await server.startAgain();
       const sql = clientOf(url);
-      expect(await readHits(sql)).toEqual(left);
-      expect(await readLedgerRows(sql)).toHaveLength(1);
+      // A divided file begins with a commit that waits for the disk; before a whole one the crash may undo the base, whole.
+      const rows = (await readLedgerRows(sql)) ?? [];
+      if (stands === "in part") expect(rows).toHaveLength(1);
+      expect(rows.length).toBeLessThan(2);
+      expect(await exists(sql, "hits")).toBe(rows.length === 1);
+      if (rows.length === 1) expect(await readHits(sql)).toEqual(left);
       await sql`create table quick ()`;
       expect(await runCli(args)).toMatchObject({ exitCode: 0 });
       expect(await readHits(sql)).toEqual([1, 2]);

@@ -5,6 +5,12 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
+/**
+ * Verbs that every deploy and every start of a service waits for: each has a bundle of its own beside the one with all of
+ * them. To read the others' code, and to see whether its source is younger, would be a tenth of its time.
+ */
+const QUICK_VERBS = ["migrate", "status"];
+
 const root = fileURLToPath(new URL(".", import.meta.url));
 const outdir = join(root, "dist");
 
@@ -20,11 +26,8 @@ const common = {
   write: false,
 };
 
-// One CommonJS file: Node starts it 20 to 30 ms sooner than the same code as ES modules. A verb is still only evaluated
-// when it is asked for, and so are packages that stay outside.
-const commandLine = await build({
+const commandLine = {
   ...common,
-  entryPoints: ["src/cli.ts"],
   format: "cjs",
   metafile: true,
   outExtension: { ".js": ".cjs" },
@@ -33,7 +36,38 @@ const commandLine = await build({
   // Less to read; names stay, for stack traces.
   minifyWhitespace: true,
   minifySyntax: true,
-});
+};
+
+/** The command line loads its other verbs only when they are asked for: bin/migrator.js takes another bundle then. */
+function withoutOtherVerbs(verb) {
+  return {
+    name: "without-other-verbs",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^\.\/commands\// }, ({ path, kind }) =>
+        kind === "dynamic-import" && path !== `./commands/${verb}.ts`
+          ? { path, namespace: "other-verb" }
+          : null,
+      );
+      onLoad({ filter: /./, namespace: "other-verb" }, () => ({ contents: "" }));
+    },
+  };
+}
+
+// Each a CommonJS file: Node starts that 20 to 30 ms sooner than the same code as ES modules. A verb is still only evaluated
+// when it is asked for, and so are packages that stay outside.
+const commandLines = await Promise.all(
+  [undefined, ...QUICK_VERBS].map(async (verb) => {
+    const name = verb === undefined ? "cli" : `cli-${verb}`;
+    const { outputFiles, metafile } = await build({
+      ...commandLine,
+      entryPoints: [{ in: "src/cli.ts", out: name }],
+      plugins: verb === undefined ? [] : [withoutOtherVerbs(verb)],
+    });
+    const sources = Object.keys(metafile.inputs).filter((input) => input.startsWith("src/"));
+    // Before the bundle, which says by its time how old the build is.
+    return [{ path: join(outdir, `${name}.cjs.sources`), contents: sources.join("\n") }, ...outputFiles];
+  }),
+);
 
 const library = await build({
   ...common,
@@ -48,13 +82,7 @@ const library = await build({
 
 // Each file appears whole: several commands may find the build old, and build, at the same time.
 await mkdir(outdir, { recursive: true });
-const sources = Object.keys(commandLine.metafile.inputs).filter((name) => name.startsWith("src/"));
-const files = [
-  // Before the bundle, which says by its time how old the build is.
-  { path: join(outdir, "cli.cjs.sources"), contents: sources.join("\n") },
-  ...commandLine.outputFiles,
-  ...library.outputFiles,
-];
+const files = [...commandLines.flat(), ...library.outputFiles];
 for (const { path, contents } of files) {
   const draft = `${path}.${process.pid}`;
   await writeFile(draft, contents);
@@ -65,4 +93,5 @@ const current = new Set(files.map(({ path }) => basename(path)));
 const stale = (await readdir(outdir)).filter((name) => /\.c?js$/.test(name) && !current.has(name));
 await Promise.all(stale.map((name) => rm(join(outdir, name), { force: true })));
 
-execFileSync(process.execPath, [join(root, "bin", "warm-up.js")], { stdio: "ignore" });
+for (const verb of ["rollback", ...QUICK_VERBS])
+  execFileSync(process.execPath, [join(root, "bin", "warm-up.js"), verb], { stdio: "ignore" });

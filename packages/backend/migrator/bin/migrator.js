@@ -3,10 +3,11 @@
 // Node starts that 20 to 30 ms sooner than an ES module.
 const { existsSync, readFileSync, statSync } = require("node:fs");
 const { join } = require("node:path");
-const { load } = require("./load.js");
+const { bundleOf, load } = require("./load.js");
 
 const root = join(__dirname, "..");
-const built = join(root, "dist", "cli.cjs");
+const args = process.argv.slice(2);
+const built = bundleOf(args);
 
 /** In this repository the source lies beside it: after a pull or an edit, an old build must not migrate a database. */
 function isStale() {
@@ -15,7 +16,9 @@ function isStale() {
   const { mtimeMs } = statSync(built);
   // What the build was made of: a new file counts once one of these imports it.
   const sources = readFileSync(`${built}.sources`, "utf8").split("\n");
-  return sources.some((name) => !(statSync(join(root, name), { throwIfNoEntry: false })?.mtimeMs <= mtimeMs));
+  return sources.some(
+    (name) => !(statSync(`${root}/${name}`, { throwIfNoEntry: false })?.mtimeMs <= mtimeMs),
+  );
 }
 
 // Its words go to stderr: stdout belongs to results.
@@ -24,8 +27,9 @@ if (isStale()) {
   execFileSync(process.execPath, [join(root, "build.mjs")], { stdio: ["ignore", 2, 2] });
 }
 
-load(built)
-  .main(process.argv.slice(2))
+// Again, since what was built just now may be another.
+load(bundleOf(args))
+  .main(args)
   .then((exitCode) => {
     process.exitCode = exitCode;
   });

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { temporaryFolder } from "./support/temporary.ts";
 import { titled } from "./support/titled.ts";
@@ -13,6 +13,7 @@ interface Bundle {
 }
 
 interface Loader {
+  bundleOf(args: readonly string[]): string;
   load(file: string): Bundle;
   keepCode(file: string, use: (bundle: Bundle) => unknown): Promise<void>;
 }
@@ -139,4 +140,23 @@ test("a bundle that runs from kept code can import modules", async () => {
   const taken = watchV8();
   expect(await load(file).answer()).toBe("/");
   expect(taken).toEqual([true]);
+});
+
+test.each([
+  [["migrate", "--json"], "cli-migrate.cjs"],
+  [["--json", "status"], "cli-status.cjs"],
+  [["rollback"], "cli.cjs"],
+  [["../cli-migrate"], "cli.cjs"],
+  [["--help"], "cli.cjs"],
+  [[], "cli.cjs"],
+])("%j is run by %s", async (args, bundle) => {
+  expect(basename(loader().bundleOf(args))).toBe(bundle);
+});
+
+test("the bundles of single verbs hold no code of others", async () => {
+  for (const verb of ["migrate", "status"]) {
+    const text = await readFile(loader().bundleOf([verb]), "utf8");
+    expect(text).toContain("__drizzle_migrations");
+    expect(text).not.toContain("pg-delta");
+  }
 });

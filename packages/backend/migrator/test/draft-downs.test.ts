@@ -80,7 +80,8 @@ const FIRST: MigrationFiles = {
     "CREATE TABLE author (id int, name text, upper text GENERATED ALWAYS AS (upper(name)) STORED); CREATE INDEX by_name ON author (name);",
     "CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE VIEW v AS SELECT id FROM author;",
     "ALTER TABLE author ADD CONSTRAINT positive CHECK (id > 0); ALTER TABLE author ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON author;",
-    "CREATE TYPE pair AS (a int, b int);",
+    "CREATE TYPE pair AS (a int, b int); CREATE FUNCTION feel(mood) RETURNS int LANGUAGE sql AS 'SELECT 1';",
+    "CREATE TABLE two (a text, b text, amount int, amount_new bigint); CREATE SCHEMA other; CREATE TABLE shop.two (c int);",
   ].join(BREAKPOINT),
   down: "-- irreversible: the first",
 };
@@ -104,8 +105,8 @@ const CASES: readonly Case[] = [
     down: [
       'ALTER SCHEMA "store" RENAME TO "shop";',
       'ALTER TYPE "public"."state" RENAME TO "mood";',
-      'ALTER TABLE "shop"."thing" RENAME TO "item";',
       'ALTER TABLE "shop"."thing_id_seq" RENAME TO "item_id_seq";',
+      'ALTER TABLE "shop"."thing" RENAME TO "item";',
       'ALTER TABLE "public"."w" RENAME TO "v";',
       'ALTER ROUTINE "public"."g"(a integer, b text) RENAME TO "f";',
       'ALTER TABLE "shop"."item" RENAME COLUMN "title" TO "label";',
@@ -129,6 +130,41 @@ const CASES: readonly Case[] = [
       'ALTER TABLE "public"."author" RENAME COLUMN "title" TO "name";',
       "-- loses: column author.name_new with its values",
       'ALTER TABLE "public"."author" DROP COLUMN "name_new";',
+    ],
+  },
+  {
+    title: "two columns that changed names with each other",
+    sql: "ALTER TABLE two RENAME a TO tmp; ALTER TABLE two RENAME b TO a; ALTER TABLE two RENAME tmp TO b;",
+    down: [
+      'ALTER TABLE "public"."two" RENAME COLUMN "b" TO "b_aside";',
+      'ALTER TABLE "public"."two" RENAME COLUMN "a" TO "b";',
+      'ALTER TABLE "public"."two" RENAME COLUMN "b_aside" TO "a";',
+    ],
+  },
+  {
+    title: "a name that went on from one column to the next, of another type",
+    sql: "ALTER TABLE two RENAME amount TO amount_old; ALTER TABLE two RENAME amount_new TO amount;",
+    down: [
+      'ALTER TABLE "public"."two" RENAME COLUMN "amount" TO "amount_new";',
+      'ALTER TABLE "public"."two" RENAME COLUMN "amount_old" TO "amount";',
+    ],
+  },
+  {
+    title: "tables that changed places, between schemas",
+    sql: "ALTER TABLE shop.two SET SCHEMA other; ALTER TABLE public.two SET SCHEMA shop; ALTER TABLE other.two SET SCHEMA public;",
+    down: [
+      'ALTER TABLE "shop"."two" RENAME TO "two_aside";',
+      'ALTER TABLE "public"."two" SET SCHEMA "shop";',
+      'ALTER TABLE "shop"."two_aside" SET SCHEMA "public";',
+      'ALTER TABLE "public"."two_aside" RENAME TO "two";',
+    ],
+  },
+  {
+    title: "a type and the function that takes it, both renamed",
+    sql: "ALTER TYPE mood RENAME TO state; ALTER FUNCTION feel(state) RENAME TO sense;",
+    down: [
+      'ALTER TYPE "public"."state" RENAME TO "mood";',
+      'ALTER ROUTINE "public"."sense"(mood) RENAME TO "feel";',
     ],
   },
   {

@@ -24,7 +24,8 @@ async function proofsOf(migrations: readonly MigrationFiles[], options = {}): Pr
 
 const FIRST: MigrationFiles = {
   tag: "0000_first",
-  sql: `CREATE TABLE author (id int PRIMARY KEY, name text, born date);${BREAKPOINT}CREATE TYPE mood AS ENUM ('sad', 'happy');`,
+  sql: `CREATE TABLE author (id int PRIMARY KEY, name text, born date);${BREAKPOINT}CREATE TYPE mood AS ENUM ('sad', 'happy');
+    CREATE TABLE pair (a text, b text); CREATE TABLE one (n int); CREATE TABLE two (n int);`,
 };
 
 interface Case {
@@ -147,6 +148,22 @@ const CASES: readonly Case[] = [
     down: "SELECT 1;",
     state: "failed",
     differences: ["enum `mood` has ok, which the migrations do not"],
+  },
+  {
+    title: "two columns of one type that stay under each other's names",
+    sql: "ALTER TABLE pair RENAME a TO c; ALTER TABLE pair RENAME b TO a; ALTER TABLE pair RENAME c TO b;",
+    down: "SELECT 1;",
+    state: "failed",
+    reason:
+      /^the values are not where they were: column pair\.a is pair\.b after the down; column pair\.b is pair\.a after the down$/,
+  },
+  {
+    title: "two alike tables that stay under each other's names",
+    sql: "ALTER TABLE one RENAME TO three; ALTER TABLE two RENAME TO one; ALTER TABLE three RENAME TO two;",
+    down: "SELECT 1;",
+    state: "failed",
+    reason:
+      /^the values are not where they were: table one is two after the down; table two is one after the down$/,
   },
   {
     title: "a role that no scratch server has, in a policy",

@@ -70,14 +70,13 @@ export async function draftFor(
     await scratch.ensureRoles(await rolesIn(scriptsOf(migrations.slice(0, to))));
     return sideBySide({ from, to }, signal, (range, stop) => {
       const make: Course["make"] = (work) => withWorkbench(settings, scratch, stop, work);
-      return draftRange({ settings, migrations, snapshots, make }, range);
+      return draftRange({ migrations, snapshots, make }, range);
     });
   });
 }
 
 /** What drafting a range needs. */
 interface Course {
-  readonly settings: Settings;
   readonly migrations: readonly Migration[];
   /** Of those migrations whose downs are wanted. */
   readonly snapshots: ReadonlyMap<Migration, SnapshotDraft>;
@@ -86,7 +85,7 @@ interface Course {
 
 /** Where a draft has left the database in doubt, the work goes on on another. */
 async function draftRange(course: Course, { from, to }: Range): Promise<readonly DownDraft[]> {
-  const { settings, migrations } = course;
+  const { migrations } = course;
   const drafts: DownDraft[] = [];
   let memory: Memory = { tried: [] };
   for (let next = from; next < to; ) {
@@ -101,7 +100,7 @@ async function draftRange(course: Course, { from, to }: Range): Promise<readonly
           next++;
           continue;
         }
-        const outcome = await draftOne(bench, migration, { ledger: settings.ledger, snapshots }, memory);
+        const outcome = await draftOne(bench, migration, snapshots, memory);
         clean = outcome.leftClean;
         if (outcome.draft === undefined) continue;
         drafts.push(outcome.draft);

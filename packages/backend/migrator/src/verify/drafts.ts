@@ -1,15 +1,15 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Difference } from "../catalog/compare.ts";
 import { planBetween } from "../catalog/plan.ts";
-import type { LedgerName } from "../config.ts";
 import { MigratorError, messageOf } from "../errors.ts";
 import { dataChangesOf, downText, isEmptyScript, markOf } from "../folder/down-text.ts";
 import type { SnapshotDraft } from "../folder/downs.ts";
 import { type DownScript, downFileName, type Migration, parseDown } from "../folder/read.ts";
 import { afterDown } from "./after-down.ts";
 import { lossOf } from "./draft-losses.ts";
-import { countRemade, type Identities, readIdentities, renamesBack } from "./identities.ts";
-import { applied, COUNTING, type Trial, tryDown } from "./trial.ts";
+import { countRemade, type Identities } from "./identities.ts";
+import { renamesBack } from "./old-names.ts";
+import { applied, COUNTING, type Moment, momentOf, type Trial, tryDown } from "./trial.ts";
 import type { Workbench } from "./workbench.ts";
 
 export type DraftState = "proved" | "unproved" | "cannot-draft";
@@ -47,13 +47,6 @@ export interface DraftOutcome {
   readonly leftClean: boolean;
 }
 
-/** What drafting needs to know of a project. */
-export interface DraftSetting {
-  readonly ledger: LedgerName;
-  /** Of this migration. */
-  readonly snapshots: SnapshotDraft;
-}
-
 /**
  * Drafts the down of the next migration, and tries it: from the snapshots, and where these do not know enough, or would
  * make anew what could be kept, from the schema before and after. Leaves the migration applied.
@@ -61,36 +54,31 @@ export interface DraftSetting {
 export async function draftOne(
   bench: Workbench,
   migration: Migration,
-  setting: DraftSetting,
+  snapshots: SnapshotDraft,
   memory: Memory,
 ): Promise<DraftOutcome> {
   const { up } = migration;
-  const { ledger, snapshots } = setting;
-  const before = {
-    print: await bench.fingerprint(),
-    catalog: await bench.catalog(),
-    named: await readIdentities(bench.database.sql, ledger),
-  };
+  const before = { print: await bench.fingerprint(), moment: await momentOf(bench) };
   await applied(bench, [migration]);
   const { tried } = memory;
   if (up === undefined || isEmptyScript(up))
     return done(migration, tried, `${migration.fileName} holds no statement yet`, true);
-  const after = { catalog: await bench.catalog(), named: await readIdentities(bench.database.sql, ledger) };
+  const after = await momentOf(bench);
   const attempt = async (origin: Tried["origin"], text: string) => {
     let remade = 0;
     const trial = await tryDown(bench, migration, scriptOf(migration, text), before, async () => {
-      remade = countRemade(before.named, after.named, await readIdentities(bench.database.sql, ledger));
+      remade = countRemade(before.moment.named, after.named, await bench.identities());
     });
     tried.push({ origin, text, trial, remade });
     if (trial.undone) bench.assume(after.catalog);
     return trial.undone === true;
   };
-  const textOf = (origin: Tried["origin"], statements: readonly string[]) =>
+  const textOf = (origin: Tried["origin"], statements: readonly string[], loses: readonly string[] = []) =>
     downText(migration.tag, {
       origin,
       statements,
-      loses: dataChangesOf(up),
-      lossOf: (statement) => lossOf(statement, migration.tag, after.catalog, before.catalog),
+      loses: [...loses, ...dataChangesOf(up)],
+      lossOf: (statement) => lossOf(statement, migration.tag, after.catalog, before.moment.catalog),
     });
   const [first] = tried;
   if (first === undefined && snapshots.statements.length > 0) {
@@ -99,33 +87,27 @@ export async function draftOne(
     // PostgreSQL's numbers for what was made anew are others by now: the next attempt begins afresh.
     return { draft: undefined, leftClean: false };
   }
-  const planned = await planDown(bench, setting, before, after).catch((error: unknown) => {
+  const planned = await planDown(bench, snapshots, before.moment, after).catch((error: unknown) => {
     if (error instanceof MigratorError && error.code === "interrupted") throw error;
     return { statements: undefined, reason: messageOf(error) };
   });
   if (planned.statements === undefined) return done(migration, tried, planned.reason, true);
-  const undone = await attempt("catalogs", textOf("catalogs", planned.statements));
+  const undone = await attempt("catalogs", textOf("catalogs", planned.statements, planned.loses));
   return done(migration, tried, undefined, undone);
-}
-
-/** A schema, and who is who in it. */
-interface Moment {
-  readonly catalog: Catalog;
-  readonly named: Identities;
 }
 
 /** Statements from one moment back to another: first the old names, so that nothing that was renamed is made anew. */
 async function planDown(
   bench: Workbench,
-  { snapshots }: DraftSetting,
+  snapshots: SnapshotDraft,
   before: Moment,
   after: Moment,
-): Promise<{ readonly statements: readonly string[] }> {
+): Promise<{ readonly statements: readonly string[]; readonly loses: readonly string[] }> {
   const names = await tryNames(bench, before.named, after);
   const steps = await planBetween(names.catalog, before.catalog, COUNTING);
   // Roles are no part of a schema: of them only the snapshots know.
   const roles = snapshots.statements.filter((sql) => /^(CREATE|ALTER|DROP) ROLE /.test(sql));
-  return { statements: [...names.statements, ...steps.map(({ sql }) => sql), ...roles] };
+  return { statements: [...names.statements, ...steps.map(({ sql }) => sql), ...roles], loses: names.loses };
 }
 
 /** The schema as it would be with the old names. Leaves the database as it was. */
@@ -133,17 +115,22 @@ async function tryNames(
   bench: Workbench,
   before: Identities,
   after: Moment,
-): Promise<{ readonly statements: readonly string[]; readonly catalog: Catalog }> {
-  const none = { statements: [], catalog: after.catalog };
+): Promise<{
+  readonly statements: readonly string[];
+  readonly loses: readonly string[];
+  readonly catalog: Catalog;
+}> {
   const renamings = renamesBack(before, after.named);
-  if (renamings.length === 0) return none;
+  if (renamings.length === 0) return { statements: [], loses: [], catalog: after.catalog };
   const statements = renamings.map(({ sql }) => sql);
-  // Two that changed their names with each other cannot change back so; then they are made anew.
-  const error = await bench.execute(statements).then(() => undefined, String);
-  if (error !== undefined) return none;
+  const error = await bench.execute(statements).then(() => undefined, messageOf);
+  if (error !== undefined) {
+    const loses = `what is in the things that the migration renamed: they cannot be renamed back (${error}), and are made anew`;
+    return { statements: [], loses: [loses], catalog: after.catalog };
+  }
   const catalog = await bench.catalog();
   await bench.execute(renamings.map(({ undo }) => undo).reverse());
-  return { statements, catalog };
+  return { statements, loses: [], catalog };
 }
 
 /** The best of what was tried: proved, and with the least made anew; else with the fewest differences. */

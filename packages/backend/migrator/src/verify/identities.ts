@@ -1,9 +1,9 @@
 import type { LedgerName } from "../config.ts";
 import type { Session } from "../database/session.ts";
-import { identifier, literal } from "../database/sql-text.ts";
+import { literal } from "../database/sql-text.ts";
 
 /** Something with a name. What keeps its key through a migration was kept, whatever it is called afterwards. */
-interface Named {
+export interface Named {
   /** PostgreSQL's own number for it (for a column: the table's and its own). */
   readonly key: string;
   readonly kind: Kind;
@@ -17,7 +17,7 @@ interface Named {
   readonly holdsData: boolean;
 }
 
-type Kind =
+export type Kind =
   | "schema"
   | "relation"
   | "index"
@@ -44,103 +44,25 @@ export function countRemade(before: Identities, after: Identities, undone: Ident
   return kept.filter(({ key }) => !undone.has(key)).length;
 }
 
-/** A statement that renames or moves, and the one that takes it back. */
-export interface Renaming {
-  readonly sql: string;
-  readonly undo: string;
-}
-
-/**
- * What gives everything that a migration renamed, or moved to another schema, its old name and place. A schema before and
- * after does not show that: PostgreSQL's numbers do. Something new that has an old name by now is put out of its way.
- */
-export function renamesBack(before: Identities, after: Identities): readonly Renaming[] {
-  const pairs = [...after.values()].flatMap((is) => {
+/** What holds data, is there as before, and bears another name or is in another schema: each in words. */
+export function misplaced(before: Identities, undone: Identities): readonly string[] {
+  return [...undone.values()].flatMap((is) => {
     const was = before.get(is.key);
-    return was && (was.name !== is.name || was.schema !== is.schema) ? [{ is, was }] : [];
+    if (!was?.holdsData || (was.name === is.name && nameOf(before, was.schema) === nameOf(undone, is.schema)))
+      return [];
+    const noun = is.kind === "relation" ? "table" : is.kind;
+    return [`${noun} ${pathIn(before, was)} is ${pathIn(undone, is)} after the down`];
   });
-  const wanted = new Set(pairs.map(({ is, was }) => placeOf(is.kind, was)));
-  const inTheWay = [...after.values()]
-    .filter((is) => !before.has(is.key) && wanted.has(placeOf(is.kind, is)))
-    .map((is) => ({ is, was: { ...is, name: `${is.name}_${NEW}` } }));
-  const rank = ({ is }: { readonly is: Named }) => ORDER.indexOf(is.kind);
-  const inOrder = [...inTheWay, ...pairs].sort((a, b) => rank(a) - rank(b));
-  return inOrder.flatMap(({ is, was }) =>
-    renamings(is, was, (key) => before.get(key ?? "") ?? after.get(key ?? "")),
-  );
 }
 
-/** What is dropped next is called so for a moment. */
-const NEW = "new";
-
-/** Two things of a kind cannot be at one place. */
-function placeOf(kind: Kind, { schema, owner, name }: Named): string {
-  return JSON.stringify([kind === "index" ? "relation" : kind, schema, owner, name]);
+function nameOf(all: Identities, key: string | null): string | undefined {
+  return all.get(key ?? "")?.name;
 }
 
-/** @param old gives things with their old names, which schemas and what something is part of have by then */
-function renamings(
-  is: Named,
-  was: Named,
-  old: (key: string | null) => Named | undefined,
-): readonly Renaming[] {
-  const { kind } = is;
-  const noun = NOUNS[kind];
-  const schemaName = (key: string | null) => identifier(old(key)?.name ?? "");
-  const owner = old(is.owner);
-  const place = `${schemaName(owner?.schema ?? null)}.${identifier(owner?.name ?? "")}`;
-  const rename = (subject: (name: string) => string): readonly Renaming[] => {
-    const [from, to] = [is.name, was.name].map(kind === "value" ? literal : identifier) as [string, string];
-    return from === to ? [] : [{ sql: `${subject(from)} TO ${to}`, undo: `${subject(to)} TO ${from}` }];
-  };
-  switch (kind) {
-    case "schema":
-      return rename((name) => `ALTER SCHEMA ${name} RENAME`);
-    case "relation":
-    case "index":
-    case "type":
-    case "routine": {
-      const signature = is.args === null ? "" : `(${is.args})`;
-      const move = (from: string | null, to: string | null) =>
-        `ALTER ${noun} ${schemaName(from)}.${identifier(is.name)}${signature} SET SCHEMA ${schemaName(to)}`;
-      // An index moves with its table, and so does the sequence of a column.
-      const moves = was.schema !== is.schema && kind !== "index" && is.owner === null;
-      return [
-        ...(moves ? [{ sql: move(is.schema, was.schema), undo: move(was.schema, is.schema) }] : []),
-        ...rename((name) => `ALTER ${noun} ${schemaName(was.schema)}.${name}${signature} RENAME`),
-      ];
-    }
-    case "value":
-      return rename((name) => `ALTER TYPE ${place} RENAME VALUE ${name}`);
-    case "trigger":
-    case "policy":
-      return rename((name) => `ALTER ${noun} ${name} ON ${place} RENAME`);
-    default:
-      return rename(
-        (name) => `ALTER ${kind === "attribute" ? "TYPE" : "TABLE"} ${place} RENAME ${noun} ${name}`,
-      );
-  }
+function pathIn(all: Identities, { schema, owner, name }: Named): string {
+  const around = [nameOf(all, schema), nameOf(all, owner)];
+  return [...around.filter((one) => one !== undefined && one !== "public"), name].join(".");
 }
-
-const ORDER: readonly Kind[] = [
-  ...(["schema", "type", "relation", "routine", "column", "attribute", "constraint", "index"] as const),
-  ...(["trigger", "policy", "value"] as const),
-];
-
-const NOUNS: Readonly<Record<Kind, string>> = {
-  schema: "SCHEMA",
-  // ALTER TABLE takes views, sequences and materialized views as well.
-  relation: "TABLE",
-  index: "INDEX",
-  type: "TYPE",
-  routine: "ROUTINE",
-  column: "COLUMN",
-  attribute: "ATTRIBUTE",
-  constraint: "CONSTRAINT",
-  trigger: "TRIGGER",
-  policy: "POLICY",
-  value: "VALUE",
-};
 
 /** Not what comes along by itself: indexes of constraints, row types, the parts of partitions, what is internal. */
 function identitiesSql(ledgerSchema: string): string {
@@ -172,5 +94,6 @@ function identitiesSql(ledgerSchema: string): string {
     union all select 'p' || p.oid, 'policy', polname, null, 'r' || polrelid, null, false
       from pg_catalog.pg_policy p join relations c on c.oid = polrelid
     union all select 'e' || e.oid, 'value', enumlabel, null, 't' || enumtypid, null, true
-      from pg_catalog.pg_enum e join pg_catalog.pg_type t on t.oid = enumtypid join spaces s on s.oid = typnamespace`;
+      from pg_catalog.pg_enum e join pg_catalog.pg_type t on t.oid = enumtypid join spaces s on s.oid = typnamespace
+    order by 1`;
 }

@@ -12,7 +12,7 @@ import {
 } from "../folder/read.ts";
 import { assertReplayable } from "./replayable.ts";
 import { type Range, sideBySide } from "./side-by-side.ts";
-import { applied, tryDown } from "./trial.ts";
+import { applied, momentOf, tryDown } from "./trial.ts";
 import { type Workbench, withWorkbench } from "./workbench.ts";
 
 /** `failed` is also a down file that a person has not finished. */
@@ -103,8 +103,8 @@ async function proveRange(course: Course, { from, to }: Range): Promise<readonly
   return proofs;
 }
 
-/** Words that stand where something is taken away, to be made anew by the down. */
-const REMAKES = /\b(drop|type)\b/i;
+/** Words that stand where something is taken away, to be made anew by the down, or changes names. */
+const REMAKES = /\b(drop|type|rename)\b/i;
 
 /**
  * Leaves the migration applied, unless it says that it did not leave the database clean.
@@ -137,7 +137,10 @@ async function proveOne(
       : proofOf("missing", `there is no ${downFileName(tag)}`);
     return { proof, leftClean: true };
   }
-  const before = { print: await bench.fingerprint(), catalog: remakes ? await bench.catalog() : undefined };
+  const before = {
+    print: await bench.fingerprint(),
+    moment: remakes ? await momentOf(bench) : undefined,
+  };
   await applied(bench, [migration]);
   const trial = await tryDown(bench, migration, down, before);
   if (trial.undone === undefined) return { proof: undefined, leftClean: false };

@@ -2,6 +2,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { type CompareOptions, compareCatalogs, type Difference } from "../catalog/compare.ts";
 import { MigratorError, messageOf } from "../errors.ts";
 import type { DownScript, Migration } from "../folder/read.ts";
+import { type Identities, misplaced } from "./identities.ts";
 import { notReplayed } from "./replayable.ts";
 import type { Workbench } from "./workbench.ts";
 
@@ -23,11 +24,21 @@ export interface Trial {
 /** Grants too: they were made by the same role on the same server, so that they can be told. */
 export const COUNTING: CompareOptions = { privileges: true };
 
+/** A schema, and who is who in it. */
+export interface Moment {
+  readonly catalog: Catalog;
+  readonly named: Identities;
+}
+
+export async function momentOf(bench: Workbench): Promise<Moment> {
+  return { catalog: await bench.catalog(), named: await bench.identities() };
+}
+
 /** A state of a database, to be compared with. */
 export interface Mark {
   readonly print: string;
   /** Undefined where it was not read, since it is hardly ever needed. */
-  readonly catalog: Catalog | undefined;
+  readonly moment: Moment | undefined;
 }
 
 /** Undoes the migration that was applied last, compares, and applies it again. */
@@ -41,17 +52,18 @@ export async function tryDown(
   const failed = (reason: string): Trial => ({ undone: false, reason, differences: [] });
   const error = await failureOf(bench.down(migration, down));
   if (error) return failed(`the down failed: ${error}`);
-  const same = (await bench.fingerprint()) === before.print;
-  if (!same && before.catalog === undefined) return { undone: undefined, reason: null, differences: [] };
-  const differences =
-    same || before.catalog === undefined
-      ? []
-      : await compareCatalogs(before.catalog, await bench.catalog(), COUNTING);
-  if (differences.length > 0) return { undone: false, reason: null, differences };
+  if ((await bench.fingerprint()) !== before.print) {
+    if (before.moment === undefined) return { undone: undefined, reason: null, differences: [] };
+    const differences = await compareCatalogs(before.moment.catalog, await bench.catalog(), COUNTING);
+    if (differences.length > 0) return { undone: false, reason: null, differences };
+    // Two columns of a type that changed names with each other make the same schema, with each other's values.
+    const elsewhere = misplaced(before.moment.named, await bench.identities());
+    if (elsewhere.length > 0) return failed(`the values are not where they were: ${elsewhere.join("; ")}`);
+  }
   await look();
   const again = await failureOf(bench.up(migration));
   if (again) return failed(`the up failed the second time, so the down left something behind: ${again}`);
-  return { undone: true, reason: null, differences };
+  return { undone: true, reason: null, differences: [] };
 }
 
 /** What a migration failed with, in one line. @throws what does not come from the migration */

@@ -8,7 +8,7 @@ import { runJobs } from "../apply/run.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { withCatalogReader } from "../catalog/read.ts";
 import type { Settings } from "../config.ts";
-import { type Database, withUrl } from "../database/connect.ts";
+import { withUrl } from "../database/connect.ts";
 import { inspect, readLedger } from "../database/inspect.ts";
 import { withLock } from "../database/lock.ts";
 import type { Scratch } from "../database/scratch.ts";
@@ -16,6 +16,7 @@ import { SILENT } from "../events.ts";
 import { withoutClusterWide } from "../folder/cluster-wide.ts";
 import type { DownScript, Migration } from "../folder/read.ts";
 import { type Fingerprint, openFingerprint } from "./fingerprint.ts";
+import { type Identities, readIdentities } from "./identities.ts";
 
 /** A scratch database on which migrations are run both ways, and looked at in between. */
 export interface Workbench {
@@ -27,11 +28,12 @@ export interface Workbench {
   execute(statements: readonly string[]): Promise<void>;
   /** The schema as it is now, read once for each state. */
   catalog(): Promise<Catalog>;
+  /** Who is who in it now. */
+  identities(): Promise<Identities>;
   /** Alike for two equal states, unless something in them was made anew. */
   readonly fingerprint: Fingerprint;
   /** Says what it is, where that has been read before: the migration was undone and applied again. */
   assume(catalog: Catalog): void;
-  readonly database: Database;
 }
 
 /** Has a workbench on an empty scratch database for the length of `work`. */
@@ -59,7 +61,6 @@ export async function withWorkbench<T>(
               books = { ...books, setUp: [] };
             };
             return work({
-              database,
               fingerprint,
               async up(...migrations) {
                 const rows = migrations.length > 1 ? await readLedger(database.sql, settings) : [];
@@ -87,6 +88,7 @@ export async function withWorkbench<T>(
                 known ??= read();
                 return known;
               },
+              identities: () => readIdentities(database.sql, ledger),
             });
           },
           { ledger },

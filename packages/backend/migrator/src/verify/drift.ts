@@ -14,6 +14,7 @@ import type { PlanEntry } from "../plan.ts";
 import type { Problem } from "../problem.ts";
 import { type Survey, type Surveyor, withProject } from "../survey.ts";
 import { type IgnoredDifference, sift } from "./ignore.ts";
+import { READ_AGAIN_MS, readSchema, tryToReadSchema } from "./read-schema.ts";
 import { notReplayed } from "./replayable.ts";
 
 /** Whether a database is what its migrations say. */
@@ -72,7 +73,7 @@ export async function assertMade(
   on: Listener,
   signal: AbortSignal,
 ): Promise<void> {
-  const catalog = await readCatalog(database, { ledger: settings.ledger });
+  const catalog = await readSchema(database, settings);
   const { drift } = await driftOf(settings, database, { catalog, applied, options: {} }, on, signal);
   if (drift.length === 0) return;
   throw new MigratorError({
@@ -114,25 +115,24 @@ export async function driftOf(
   return sift(await compareCatalogs(expected, catalog, options), settings.ignore);
 }
 
-/** How often a database is read again whose ledger has changed meanwhile. */
-const READ_AGAIN_MS = 250;
-
 /** Reads the schema at a moment when no migration is half done: with the same ledger before and after. */
 async function readSettled(
   database: Database,
   survey: Surveyor,
-  { ledger, limits }: Settings,
+  settings: Settings,
   signal: AbortSignal,
 ): Promise<{ readonly catalog: Catalog; readonly seen: Survey }> {
-  const until = Date.now() + limits.lockWaitMs;
+  const until = Date.now() + settings.limits.lockWaitMs;
   for (;;) {
     const seen = await survey();
     assertReplayable(seen);
-    const catalog = await readCatalog(database, { ledger });
+    const reading = await tryToReadSchema(database, settings);
     const after = await survey();
-    if (stateOf(seen) === stateOf(after) && seen.inspection.partials.length === 0) return { catalog, seen };
+    const settled = stateOf(seen) === stateOf(after) && seen.inspection.partials.length === 0;
+    if (settled && reading.catalog) return { catalog: reading.catalog, seen };
+    if (settled && !reading.catalog && !reading.isPassing) throw reading.failure;
     signal.throwIfAborted();
-    if (Date.now() > until) throw unsettled(after);
+    if (Date.now() > until) throw reading.catalog ? unsettled(after) : reading.failure;
     await sleep(READ_AGAIN_MS);
   }
 }

@@ -24,18 +24,26 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   reset: () => import("./commands/reset.ts"),
 };
 
+/** Verbs whose exit code 1 is an answer, which a failure must not be taken for: they could not check. */
+const ANSWERING: ReadonlySet<string> = new Set(["check", "prove", "downs"]);
+
 /** Runs the command line and returns its exit code. All errors of all verbs end here, cleaned of passwords. */
 export async function main(args: readonly string[]): Promise<number> {
   for (const text of [...args, ...args.map(textAfterEquals)]) keepSecretOf(text);
   for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosedPipe);
   const output = createOutput(args.includes("--json"), (text) => redact(text, keptSecrets()));
+  const failed = ANSWERING.has(verbIn(args) ?? "") ? EXIT.refused : EXIT.found;
   try {
-    return await runVerb(args, output, interruptSignal(output));
+    return await runVerb(args, output, interruptSignal(output, failed));
   } catch (error) {
     if (error instanceof CommanderError) return usage(error, output);
     printFailure(output, error);
-    return error instanceof MigratorError ? error.exitCode : EXIT.found;
+    return error instanceof MigratorError ? Math.max(failed, error.exitCode) : failed;
   }
+}
+
+function verbIn(args: readonly string[]): string | undefined {
+  return args.find((arg) => !arg.startsWith("-"));
 }
 
 /** `migrator migrate | head` closes the pipe early: nobody listens any more, but the work goes on. */
@@ -44,7 +52,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 }
 
 async function runVerb(args: readonly string[], output: Output, signal: AbortSignal): Promise<number> {
-  const wanted = args.find((arg) => !arg.startsWith("-"));
+  const wanted = verbIn(args);
   const load = wanted === undefined ? undefined : VERBS[wanted];
   // Only help, version and mistakes need to know all verbs.
   const verbs = load ? [load] : Object.values(VERBS);
@@ -62,11 +70,11 @@ async function runVerb(args: readonly string[], output: Output, signal: AbortSig
 }
 
 /** Ctrl-C and SIGTERM end a run in order: what runs is cancelled and rolled back. A second one ends it at once. */
-function interruptSignal(output: Output): AbortSignal {
+function interruptSignal(output: Output, exitCode: number): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(EXIT.found);
+      if (controller.signal.aborted) process.exit(exitCode);
       output.note(`${name}: stopping; once more stops at once`);
       controller.abort(new Error(name));
     });

@@ -162,6 +162,36 @@ describe("what cannot be checked ends with exit 2", () => {
   });
 });
 
+describe("a failure of any kind is no drift: exit 2", () => {
+  test.each<[string, string, string, Record<string, string>]>([
+    ["an unreachable server", "check", "postgres://x@127.0.0.1:1/x", {}],
+    ["an unreachable server", "prove", "postgres://x@127.0.0.1:1/x", {}],
+    [
+      "an unreachable server for scratch databases",
+      "prove",
+      "",
+      { SCRATCH_DATABASE_URL: "postgres://x@127.0.0.1:1/x" },
+    ],
+    [
+      "an unreachable server for scratch databases",
+      "downs",
+      "",
+      { SCRATCH_DATABASE_URL: "postgres://x@127.0.0.1:1/x" },
+    ],
+    ["a missing database", "check", "missing", {}],
+  ])("%s, in %s", async (_, verb, given, env) => {
+    const { url } = await createTestDatabase();
+    const target =
+      given === "missing" ? Object.assign(new URL(url), { pathname: "/no_such_database" }).href : given;
+    const files = THREE.map(({ tag, sql }) => ({ tag, sql }));
+    const args = [verb, "--migrations", await makeFolder(files), ...(target === "" ? [] : ["--url", target])];
+    expect(await runCli(args, { env })).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("error: "),
+    });
+  });
+});
+
 describe("the scratch database", () => {
   test("stands on the server of SCRATCH_DATABASE_URL where the role may make none", async () => {
     const role = await createTestRole();
@@ -192,7 +222,7 @@ describe("the scratch database", () => {
         >`select datname as name from pg_stat_activity where query like '%pg_sleep(20)%' and datname like 'migrator_scratch_%' and pid <> pg_backend_pid()`,
     );
     cli.kill("SIGINT");
-    expect(await cli.done).toMatchObject({ exitCode: 1 });
+    expect(await cli.done).toMatchObject({ exitCode: 2 });
     const pid = Number(row?.name.split("_")[2]);
     expect(await scratchCount(database, pid)).toBe(0);
   });

@@ -294,7 +294,7 @@ describe("prove", () => {
       select from pg_database where datname = ${name} union all select from pg_roles where rolname = 'proof_guest'`;
     expect(await left()).toHaveLength(2);
     process.kill("SIGINT");
-    expect(await process.done).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("interrupted") });
+    expect(await process.done).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("interrupted") });
     expect(await left()).toHaveLength(0);
   });
 });

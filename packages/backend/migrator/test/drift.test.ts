@@ -60,6 +60,16 @@ describe("a database that nobody has touched", () => {
     await database.sql`drop policy p on author`;
   });
 
+  test("has none where a role that the migrations made is gone again, and leaves no stand-in for it", async () => {
+    const { check, database } = await prepare([
+      ...THREE,
+      { tag: "0003_role", sql: "CREATE ROLE drift_reader; GRANT SELECT ON author TO drift_reader;" },
+      { tag: "0004_no_role", sql: "REVOKE SELECT ON author FROM drift_reader; DROP ROLE drift_reader;" },
+    ]);
+    expect((await check()).drift).toEqual([]);
+    expect(await database.sql`select from pg_roles where rolname = 'drift_reader'`).toHaveLength(0);
+  });
+
   test("shows none while migrations run at the same time", async () => {
     const files = Array.from({ length: 30 }, (_, n) => ({
       tag: `${String(n + 3).padStart(4, "0")}_t${n}`,

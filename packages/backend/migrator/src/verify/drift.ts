@@ -9,6 +9,7 @@ import { inspect, showServer } from "../database/inspect.ts";
 import { type Scratch, withScratch } from "../database/scratch.ts";
 import { EXIT, MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
+import { rolesIn } from "../folder/cluster-wide.ts";
 import type { Migration } from "../folder/read.ts";
 import type { PlanEntry } from "../plan.ts";
 import type { Problem } from "../problem.ts";
@@ -106,6 +107,7 @@ export async function driftOf(
   const { version } = (await inspect(database, settings, on)).facts;
   const expected = await withScratch(settings.scratch, database.href, async (scratch) => {
     warnOfMajors(scratch, version, on);
+    await scratch.ensureRoles(await rolesIn(applied.flatMap(({ up }) => up ?? [])));
     const url = await scratch.create();
     await replay(settings, url, applied, signal).catch((cause: unknown) => {
       throw notReplayed(cause);

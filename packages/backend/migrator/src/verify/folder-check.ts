@@ -8,9 +8,9 @@ import { serverWords } from "../database/failures.ts";
 import { type Scratch, withScratch } from "../database/scratch.ts";
 import { identifier } from "../database/sql-text.ts";
 import { EXIT, MigratorError } from "../errors.ts";
-import { withoutClusterWide } from "../folder/cluster-wide.ts";
+import { rolesIn, withoutClusterWide } from "../folder/cluster-wide.ts";
 import { sqlOfSchema, sqlOfSnapshot } from "../folder/fresh.ts";
-import { type MigrationFolder, readFolder } from "../folder/read.ts";
+import { type MigrationFolder, readFolder, type Script } from "../folder/read.ts";
 import { planMigrations } from "../plan.ts";
 import { errorsOf, type Problem } from "../problem.ts";
 import { type IgnoredDifference, sift } from "./ignore.ts";
@@ -53,7 +53,9 @@ export async function checkFolder(
   assertWhole(folder, problems);
   const standards = await standardsOf(settings, folder);
   const target = settings.connection.kind === "url" ? settings.connection.url : undefined;
+  const scripts = [...folder.migrations.flatMap(({ up }) => up ?? []), ...standards.map(scriptOf)];
   const found = await withScratch(settings.scratch, target, async (scratch) => {
+    await scratch.ensureRoles(await rolesIn(scripts));
     const url = await scratch.create();
     await replay(settings, url, folder.migrations, signal).catch((cause: unknown) => {
       throw notReplayed(cause);
@@ -117,14 +119,14 @@ function sorted(statements: readonly string[]): string {
 async function build(
   settings: Settings,
   scratch: Scratch,
-  { name, statements }: Standard,
+  standard: Standard,
   actual: Catalog,
 ): Promise<Catalog> {
   const url = await scratch.create();
   return withUrl(url, async (database) => {
-    for (const sql of await localStatements(statements, actual)) {
+    for (const sql of await localStatements(standard, actual)) {
       await database.sql.unsafe(sql).catch((cause: unknown) => {
-        throw notBuilt(name, sql, cause);
+        throw notBuilt(standard.name, sql, cause);
       });
     }
     return readCatalog(database, { ledger: settings.ledger });
@@ -132,12 +134,15 @@ async function build(
 }
 
 /** Extensions are no part of a Drizzle schema, though it may need them: they are taken from the migrations. */
-async function localStatements(statements: readonly string[], actual: Catalog): Promise<readonly string[]> {
-  const script = { fileName: "", hash: "", statements: statements.map((sql) => ({ sql, line: 1 })) };
+async function localStatements(standard: Standard, actual: Catalog): Promise<readonly string[]> {
   const extensions = actual.objects
     .filter(({ id }) => id.kind === "extension")
     .map(({ id }) => `create extension if not exists ${identifier(String(id.name))} cascade`);
-  return [...extensions, ...(await withoutClusterWide(script)).statements.map(({ sql }) => sql)];
+  return [...extensions, ...(await withoutClusterWide(scriptOf(standard))).statements.map(({ sql }) => sql)];
+}
+
+function scriptOf({ statements }: Standard): Script {
+  return { fileName: "", hash: "", statements: statements.map((sql) => ({ sql, line: 1 })) };
 }
 
 async function catalogOf({ ledger }: Settings, url: string): Promise<Catalog> {

@@ -1,11 +1,12 @@
-import type { LedgerName } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { identifier, literal } from "../database/sql-text.ts";
+import { type Attribute, type Attributes, attributesSql, parseAttributes } from "./attributes.ts";
 import type { RunContext } from "./context.ts";
-import { explain, type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
+import { explain, runTransaction, type Step, stepsOf } from "./execute.ts";
 import type { Job } from "./job.ts";
+import { measureNarrowings, type SegmentTrial } from "./narrowings.ts";
 
-/** A table, or a column of a table that stays, that a rollback would drop. */
+/** A table, or a column of a table that stays, that a rollback would drop; or a column whose values it would alter. */
 export interface Loss {
   /** Tag of the migration whose rollback drops it. */
   readonly tag: string;
@@ -13,18 +14,10 @@ export interface Loss {
   readonly table: string;
   /** Undefined when the whole table goes. */
   readonly column: string | undefined;
-  /** Rows of the table, or rows in which the column holds a value. */
+  /** Of a column that stays and gets a type that does not hold all its values: that type. */
+  readonly narrowedTo?: string | undefined;
+  /** Rows of the table, or rows in which the column holds a value (one that would be altered). */
   readonly rows: number;
-}
-
-interface Attribute {
-  readonly relation: number;
-  /** Table that this one is a partition of. */
-  readonly parent: number | undefined;
-  readonly schema: string;
-  readonly table: string;
-  readonly number: number;
-  readonly column: string;
 }
 
 /** A loss with the segment of its down file that drops it. */
@@ -54,11 +47,12 @@ export async function measureLosses(
       ? goneBetween(before, after, initial).map((gone) => ({ tag, segment, ...gone }))
       : [];
   });
-  return countRows(context.database, losses);
+  const narrowings = await measureNarrowings(context, trials, states);
+  return [...(await countRows(context.database, losses)), ...narrowings];
 }
 
 /** What can be tried in a transaction. The rest (an index dropped CONCURRENTLY, a partition detached) takes no rows along. */
-function trialsOf({ migration: { tag }, script, segments, partial }: Job) {
+function trialsOf({ migration: { tag }, script, segments, partial }: Job): readonly SegmentTrial[] {
   return segments.flatMap((segment, index) =>
     segment.transactional && index >= (partial?.completed ?? 0)
       ? [{ tag, segment: index, steps: stepsOf(script, segment.statements) }]
@@ -99,39 +93,6 @@ export function showLoss({ schema, table, column }: Omit<Loss, "rows" | "tag">):
     ...(column === undefined ? [] : [column]),
   ].join(".");
   return `${column === undefined ? "table" : "column"} ${name}`;
-}
-
-type Attributes = ReadonlyMap<string, Attribute>;
-
-/**
- * Every column of every table that can hold rows, by identity (not by name); column 0 stands for the table itself. Of
- * partitions the tables alone: their columns go with those of the table that they are part of.
- */
-function attributesSql(ledger: LedgerName): string {
-  return `select c.oid::bigint::text as relation, n.nspname as schema, c.relname as "table", coalesce(a.attnum, 0) as number, coalesce(a.attname, '') as "column",
-      (select inhparent::bigint::text from pg_catalog.pg_inherits where inhrelid = c.oid and c.relispartition) as parent
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      cross join lateral (select 0 as attnum, '' as attname union all
-        select attnum, attname from pg_catalog.pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped and not c.relispartition) a
-    where c.relkind in ('r', 'p') and c.relpersistence <> 't'
-      and n.nspname !~ '^pg_' and n.nspname not in ('information_schema', ${literal(ledger.schema)})
-    order by n.nspname, c.relname, a.attnum`;
-}
-
-function parseAttributes(rows: Rows): Attributes {
-  return new Map(
-    rows.map((row) => [
-      `${row.relation}.${row.number}`,
-      {
-        relation: Number(row.relation),
-        parent: row.parent === null ? undefined : Number(row.parent),
-        schema: String(row.schema),
-        table: String(row.table),
-        number: Number(row.number),
-        column: String(row.column),
-      },
-    ]),
-  );
 }
 
 type Gone = Omit<Loss, "rows" | "tag">;

@@ -104,10 +104,16 @@ function assertNothingLost(losses: readonly Loss[], { allowDataLoss = false }: L
   throw new MigratorError({
     code: "data-loss",
     message: `the rollback would lose data in ${filled.length === 1 ? "one place" : `${filled.length} places`}`,
-    details: filled.map((loss) => `${loss.tag} drops ${showLoss(loss)}, which holds ${rowsIn(loss)}`),
+    details: filled.map((loss) => `${loss.tag} ${wordsFor(loss)}`),
     state: "nothing was rolled back",
     fix: "go on with --allow-data-loss: it saves these rows first, and `migrator restore` can put them back",
   });
+}
+
+function wordsFor(loss: Loss): string {
+  const { narrowedTo } = loss;
+  if (narrowedTo === undefined) return `drops ${showLoss(loss)}, which holds ${rowsIn(loss)}`;
+  return `makes ${showLoss(loss)} ${narrowedTo}, which alters ${rowsIn(loss)}`;
 }
 
 function rowsIn({ rows, column }: Loss): string {

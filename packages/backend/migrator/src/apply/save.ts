@@ -120,7 +120,9 @@ async function save(
     const facts = await onServer(context, "preparing to save rows", () => findTable(database.sql, table));
     if (facts === undefined) throw new Error(`${tableSql(table)} is locked, but not there`);
     const rows = await countLosses(context, facts, own);
-    for (const [loss, number] of rows) counted.set(loss, { ...loss, rows: number });
+    // Of a column that is narrowed all values are saved; how many are altered was measured.
+    for (const [loss, number] of rows)
+      counted.set(loss, loss.narrowedTo === undefined ? { ...loss, rows: number } : loss);
     const filled = own.filter((loss) => (rows.get(loss) ?? 0) > 0);
     const plan = planPart(table, facts, filled);
     if (plan === undefined) continue;

@@ -1,5 +1,5 @@
 import type { BaselineResult } from "../apply/baseline.ts";
-import { showLoss } from "../apply/losses.ts";
+import { type Loss, showLoss } from "../apply/losses.ts";
 import type { MigrateResult } from "../apply/migrate.ts";
 import type { RepairResult } from "../apply/repair.ts";
 import type { RestoreResult } from "../apply/restore.ts";
@@ -37,8 +37,7 @@ export function reportRollback(
   output: Output,
   result: RollbackResult & { readonly check?: RollbackCheck },
 ): void {
-  for (const loss of result.lost)
-    output.line(`dropped with data: ${showLoss(loss)} (${count(loss.rows, "row")})`);
+  for (const loss of result.lost) output.line(lineOfLoss(loss));
   const where = `database ${result.database} at ${result.server}`;
   const done = result.rolledBack.length;
   output.line(
@@ -48,10 +47,19 @@ export function reportRollback(
     output.line(`${count(rows, "row")} saved in ${shortPath(folder)}`);
   if (result.backups.length > 0) output.line("to put them back: migrate again, then, in this order:");
   // The table before the column that a later migration added to it.
-  for (const { folder } of [...result.backups].reverse())
-    output.line(`  migrator restore ${shellWord(shortPath(folder))}`);
+  for (const { tag, folder } of [...result.backups].reverse()) {
+    // The altered values stand where the saved ones shall go.
+    const altered = result.lost.some((loss) => loss.tag === tag && loss.narrowedTo !== undefined);
+    output.line(`  migrator restore ${shellWord(shortPath(folder))}${altered ? " --overwrite" : ""}`);
+  }
   if (result.check) for (const line of linesOfCheck(result.check)) output.line(line);
   output.document(result);
+}
+
+function lineOfLoss(loss: Loss): string {
+  const { narrowedTo, rows } = loss;
+  if (narrowedTo === undefined) return `dropped with data: ${showLoss(loss)} (${count(rows, "row")})`;
+  return `altered: ${count(rows, "value")} of ${showLoss(loss)}, which is ${narrowedTo} now`;
 }
 
 /** What `restore` put back. */

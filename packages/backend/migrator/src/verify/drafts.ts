@@ -76,7 +76,7 @@ export async function draftOne(
   const textOf = (origin: Tried["origin"], statements: readonly string[], loses: readonly string[] = []) =>
     downText(migration.tag, {
       origin,
-      statements,
+      statements: statements.map(withoutCutting),
       loses: [...loses, ...dataChangesOf(up)],
       lossOf: (statement) => lossOf(statement, migration.tag, after.catalog, before.moment.catalog),
     });
@@ -167,6 +167,18 @@ function rankOf({ trial: { undone, differences, reason }, remade, origin }: Trie
   if (undone) return order + remade;
   return order + 1e6 * (reason === null ? differences.length : 1e3);
 }
+
+/**
+ * A cast that is written out cuts off a text that is too long; left to itself PostgreSQL refuses it, and takes any value
+ * for a text that is short enough.
+ */
+function withoutCutting(statement: string): string {
+  const [, kept] = CUTTING_CAST.exec(statement) ?? [];
+  return kept ?? statement;
+}
+
+const CUTTING_CAST =
+  /^(ALTER TABLE .* (?:SET DATA )?TYPE ((?:character varying|varchar|character|char)\(\d+\))(?: COLLATE \S+)?) USING \S+::\2;?$/s;
 
 function scriptOf({ tag }: Migration, text: string): DownScript {
   return parseDown(downFileName(tag), text);

@@ -254,13 +254,31 @@ describe("baseline", () => {
     const args = ["baseline", "--migrations", folder, "--url", database.url];
     const refused = await runCli(args);
     expect(refused.exitCode).toBe(1);
-    expect(refused.stderr).toContain("column `author.extra` is not in the migrations");
+    expect(refused.stderr).toContain(
+      "column `author.extra` is not in the migrations\n    -- loses data\n    ALTER TABLE",
+    );
     expect(refused.stderr).toContain("state: nothing was written");
     expect(await database.sql`select to_regclass('drizzle.__drizzle_migrations') as t`).toEqual([
       { t: null },
     ]);
     await database.sql`alter table author drop column extra`;
     expect(await runCli(args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(three.tag) });
+  });
+});
+
+describe("baseline to too early a migration", () => {
+  test("does not say how to drop what later ones made", async () => {
+    const { database, folder } = await prepare();
+    await database.sql`drop schema drizzle cascade`;
+    await database.sql`alter table author add column extra int`;
+    const args = ["baseline", "--migrations", folder, "--url", database.url, "--to", two.tag];
+    const { exitCode, stderr } = await runCli(args);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(
+      "table `book` is not in the migrations; a later migration of the folder makes it so\n",
+    );
+    expect(stderr).not.toContain("DROP TABLE");
+    expect(stderr).toContain('DROP COLUMN "extra"');
   });
 });
 

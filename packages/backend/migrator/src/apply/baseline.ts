@@ -17,7 +17,13 @@ export interface BaselineOptions {
   /** Last migration that the database has; all of them unless said. */
   readonly to?: string | undefined;
   /** Throws unless the database is what these migrations make; nothing has been written when it is asked. */
-  readonly assertMade: (database: Database, migrations: readonly Migration[]) => Promise<void>;
+  readonly assertMade: (database: Database, claimed: Claimed) => Promise<void>;
+}
+
+/** Migrations that a database is said to have, and those of the folder behind them. */
+export interface Claimed {
+  readonly applied: readonly Migration[];
+  readonly later: readonly Migration[];
 }
 
 export interface BaselineResult {
@@ -45,7 +51,8 @@ export async function baseline(
       assertFresh(inspection, settings);
       assertWritable(database, inspection.facts, settings.ledger);
       await assertHasTables(database, settings);
-      await options.assertMade(database, chosen);
+      const later = folder.migrations.slice(chosen.length);
+      await options.assertMade(database, { applied: chosen, later });
       const rows = chosen.map(({ up, when }) => ({
         sql: insertRowSql(settings.ledger, up?.hash ?? "", when),
       }));

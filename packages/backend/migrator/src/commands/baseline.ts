@@ -19,7 +19,7 @@ export const verb: Verb = {
     const on = eventPrinter(output);
     const options: BaselineOptions = {
       to: text(flags.to),
-      assertMade: (database, migrations) => assertMade(settings, database, migrations, on, signal),
+      assertMade: (database, claimed) => assertMade(settings, database, claimed, on, signal),
     };
     reportBaseline(output, await baseline(settings, options, on, signal));
     return EXIT.done;

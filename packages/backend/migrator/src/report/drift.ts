@@ -1,4 +1,5 @@
 import type { Difference } from "../catalog/compare.ts";
+import { linesOf } from "../verify/difference-lines.ts";
 import type { DriftResult } from "../verify/drift.ts";
 import type { FolderCheckResult } from "../verify/folder-check.ts";
 import { annotation } from "./github.ts";
@@ -15,7 +16,8 @@ export function reportDrift(
   noteProblems(output, result.problems);
   for (const [object, differences] of byObject(result.drift)) {
     output.line(colors.bold(object));
-    for (const difference of differences) for (const line of linesOf(difference)) output.line(`  ${line}`);
+    for (const difference of differences)
+      for (const line of linesOf(difference, colors.yellow)) output.line(`  ${line}`);
   }
   for (const { text, reason } of result.ignored) output.note(colors.dim(`ignored: ${text} (${reason})`));
   output.line(`${result.drift.length === 0 ? "" : "\n"}${verdict(result)}`);
@@ -38,16 +40,6 @@ function byObject(drift: readonly Difference[]): ReadonlyMap<string, readonly Di
     else groups.set(difference.object, [difference]);
   }
   return groups;
-}
-
-function linesOf({ text, remedy }: Difference): readonly string[] {
-  const marks = [
-    ...(remedy.losesData ? ["loses data"] : []),
-    ...(remedy.safe ? [] : ["stops others while it runs, or rewrites the table"]),
-  ];
-  if (remedy.sql.length === 0) return [text, `  no remedy: ${remedy.reason ?? "none is known"}`];
-  const head = marks.length === 0 ? [] : [colors.yellow(`  -- ${marks.join("; ")}`)];
-  return [text, ...head, ...remedy.sql.flatMap((sql) => `${sql};`.split("\n").map((line) => `  ${line}`))];
 }
 
 function verdict(result: DriftResult | FolderCheckResult): string {

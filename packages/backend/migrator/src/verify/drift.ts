@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Claimed } from "../apply/baseline.ts";
 import { replay } from "../apply/replay.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { type CompareOptions, compareCatalogs, type Difference } from "../catalog/compare.ts";
@@ -14,6 +15,7 @@ import type { Migration } from "../folder/read.ts";
 import type { PlanEntry } from "../plan.ts";
 import type { Problem } from "../problem.ts";
 import { type Survey, type Surveyor, withProject } from "../survey.ts";
+import { linesOf } from "./difference-lines.ts";
 import { type IgnoredDifference, sift } from "./ignore.ts";
 import { READ_AGAIN_MS, readSchema, tryToReadSchema } from "./read-schema.ts";
 import { notReplayed } from "./replayable.ts";
@@ -70,17 +72,24 @@ export async function checkDrift(
 export async function assertMade(
   settings: Settings,
   database: Database,
-  applied: readonly Migration[],
+  { applied, later }: Claimed,
   on: Listener,
   signal: AbortSignal,
 ): Promise<void> {
   const catalog = await readSchema(database, settings);
-  const { drift } = await driftOf(settings, database, { catalog, applied, options: {} }, on, signal);
+  const driftFrom = async (migrations: readonly Migration[]) =>
+    (await driftOf(settings, database, { catalog, applied: migrations, options: {} }, on, signal)).drift;
+  const drift = await driftFrom(applied);
   if (drift.length === 0) return;
+  // Whoever has named too early a migration must not drop what the next ones made.
+  const whole = later.length === 0 ? drift : await driftFrom([...applied, ...later]).catch(() => drift);
+  const isLater = ({ text }: Difference) => !whole.some((other) => other.text === text);
   throw new MigratorError({
     code: "drift",
     message: `the database is not what ${applied.at(-1)?.tag ?? "an empty folder"} and the migrations before it make: ${drift.length} difference${drift.length === 1 ? "" : "s"}`,
-    details: drift.flatMap(({ text, remedy }) => [text, ...remedy.sql.map((sql) => `  ${sql};`)]),
+    details: drift.flatMap((one) =>
+      isLater(one) ? [`${one.text}; a later migration of the folder makes it so`] : linesOf(one),
+    ),
     state: "nothing was written",
     fix: "put it right by the SQL above, or name another migration with --to; what may differ goes into `ignore` in migrator.config.js, with the reason",
     exitCode: EXIT.found,

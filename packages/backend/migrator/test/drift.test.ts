@@ -232,7 +232,12 @@ describe("the scratch database", () => {
         >`select datname as name from pg_stat_activity where query like '%pg_sleep(20)%' and datname like 'migrator_scratch_%' and pid <> pg_backend_pid()`,
     );
     cli.kill("SIGINT");
-    expect(await cli.done).toMatchObject({ exitCode: 2 });
+    expect(await cli.done).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining(
+        "error: the check was interrupted\nstate: nothing was changed; the scratch databases are removed\nfix: run again\n",
+      ),
+    });
     const pid = Number(row?.name.split("_")[2]);
     expect(await scratchCount(database, pid)).toBe(0);
   });

@@ -13,6 +13,9 @@ import { failureOf } from "./support/database.ts";
 import { BREAKPOINT, type MigrationFiles, makeFolder, THREE } from "./support/folder.ts";
 import { titled } from "./support/titled.ts";
 
+const INTERRUPTED =
+  "error: <what> was interrupted\nstate: nothing was changed; the scratch databases are removed\nfix: run again\n";
+
 const NOBODY = new AbortController().signal;
 
 /** Proves a folder on scratch databases beside a test database. */
@@ -294,7 +297,10 @@ describe("prove", () => {
       select from pg_database where datname = ${name} union all select from pg_roles where rolname = 'proof_guest'`;
     expect(await left()).toHaveLength(2);
     process.kill("SIGINT");
-    expect(await process.done).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("interrupted") });
+    expect(await process.done).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining(INTERRUPTED.replace("<what>", "the proof")),
+    });
     expect(await left()).toHaveLength(0);
   });
 });

@@ -1,13 +1,14 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Settings } from "../config.ts";
-import { withScratch } from "../database/scratch.ts";
+import { type Scratch, withScratch } from "../database/scratch.ts";
 import { rolesIn } from "../folder/cluster-wide.ts";
 import { isEmptyScript } from "../folder/down-text.ts";
 import { draftFromSnapshots, type SnapshotDraft } from "../folder/downs.ts";
 import { projectFolder } from "../folder/drizzle-kit.ts";
 import { downFileName, type Migration, readFolder } from "../folder/read.ts";
 import { type DownDraft, draftOne, type Memory } from "./drafts.ts";
+import { interruptible } from "./interruptible.ts";
 import { scriptsOf } from "./proof.ts";
 import { assertReplayable } from "./replayable.ts";
 import { type Range, sideBySide } from "./side-by-side.ts";
@@ -66,13 +67,14 @@ export async function draftFor(
   const from = migrations.findIndex(isWanted);
   const to = migrations.findLastIndex(isWanted) + 1;
   if (from < 0) return [];
-  return withScratch(settings.scratch, target, async (scratch) => {
+  const work = async (scratch: Scratch) => {
     await scratch.ensureRoles(await rolesIn(scriptsOf(migrations.slice(0, to))));
     return sideBySide({ from, to }, signal, (range, stop) => {
       const make: Course["make"] = (work) => withWorkbench(settings, scratch, stop, work);
       return draftRange({ migrations, snapshots, make }, range);
     });
-  });
+  };
+  return interruptible("the drafting", signal, () => withScratch(settings.scratch, target, work));
 }
 
 /** What drafting a range needs. */

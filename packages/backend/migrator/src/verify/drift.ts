@@ -17,6 +17,7 @@ import type { Problem } from "../problem.ts";
 import { type Survey, type Surveyor, withProject } from "../survey.ts";
 import { linesOf } from "./difference-lines.ts";
 import { type IgnoredDifference, sift } from "./ignore.ts";
+import { interruptible } from "./interruptible.ts";
 import { READ_AGAIN_MS, readSchema, tryToReadSchema } from "./read-schema.ts";
 import { notReplayed } from "./replayable.ts";
 
@@ -62,7 +63,7 @@ export async function checkDrift(
       problems: seen.plan.problems,
     };
   };
-  return withProject(settings, work, on);
+  return interruptible("the check", signal, () => withProject(settings, work, on));
 }
 
 /**
@@ -77,8 +78,11 @@ export async function assertMade(
   signal: AbortSignal,
 ): Promise<void> {
   const catalog = await readSchema(database, settings);
-  const driftFrom = async (migrations: readonly Migration[]) =>
-    (await driftOf(settings, database, { catalog, applied: migrations, options: {} }, on, signal)).drift;
+  const driftFrom = (migrations: readonly Migration[]) =>
+    interruptible("the check", signal, async () => {
+      const claim = { catalog, applied: migrations, options: {} };
+      return (await driftOf(settings, database, claim, on, signal)).drift;
+    });
   const drift = await driftFrom(applied);
   if (drift.length === 0) return;
   // Whoever has named too early a migration must not drop what the next ones made.

@@ -14,6 +14,7 @@ import { type MigrationFolder, readFolder, type Script } from "../folder/read.ts
 import { planMigrations } from "../plan.ts";
 import { errorsOf, type Problem } from "../problem.ts";
 import { type IgnoredDifference, sift } from "./ignore.ts";
+import { interruptible } from "./interruptible.ts";
 import { notReplayed } from "./replayable.ts";
 
 /** Whether a folder's SQL makes what its last snapshot and the Drizzle schema say. */
@@ -54,7 +55,7 @@ export async function checkFolder(
   const standards = await standardsOf(settings, folder);
   const target = settings.connection.kind === "url" ? settings.connection.url : undefined;
   const scripts = [...folder.migrations.flatMap(({ up }) => up ?? []), ...standards.map(scriptOf)];
-  const found = await withScratch(settings.scratch, target, async (scratch) => {
+  const compare = async (scratch: Scratch) => {
     await scratch.ensureRoles(await rolesIn(scripts));
     const url = await scratch.create();
     await replay(settings, url, folder.migrations, signal).catch((cause: unknown) => {
@@ -70,7 +71,10 @@ export async function checkFolder(
       }
     }
     return differences;
-  });
+  };
+  const found = await interruptible("the check", signal, () =>
+    withScratch(settings.scratch, target, compare),
+  );
   return {
     folder: folder.path,
     checkedAt: new Date().toISOString(),

@@ -1,6 +1,6 @@
 import type { Difference } from "../catalog/compare.ts";
 import type { Settings } from "../config.ts";
-import { withScratch } from "../database/scratch.ts";
+import { type Scratch, withScratch } from "../database/scratch.ts";
 import { rolesIn } from "../folder/cluster-wide.ts";
 import {
   type DownScript,
@@ -10,6 +10,7 @@ import {
   readFolder,
   type Script,
 } from "../folder/read.ts";
+import { interruptible } from "./interruptible.ts";
 import { assertReplayable } from "./replayable.ts";
 import { type Range, sideBySide } from "./side-by-side.ts";
 import { applied, momentOf, tryDown } from "./trial.ts";
@@ -59,13 +60,14 @@ export async function prove(
   const { migrations } = folder;
   const from = options.from === undefined ? 0 : indexOfTag(folder, options.from, "--from");
   const to = options.to === undefined ? migrations.length - 1 : indexOfTag(folder, options.to, "--to");
-  const proofs = await withScratch(settings.scratch, target, async (scratch) => {
+  const work = async (scratch: Scratch) => {
     await scratch.ensureRoles(await rolesIn(scriptsOf(migrations.slice(0, to + 1))));
     return sideBySide({ from, to: to + 1 }, signal, (range, stop) => {
       const make: Course["make"] = (work) => withWorkbench(settings, scratch, stop, work);
       return proveRange({ migrations, make }, range);
     });
-  });
+  };
+  const proofs = await interruptible("the proof", signal, () => withScratch(settings.scratch, target, work));
   return { migrations: proofs, durationMs: Date.now() - started };
 }
 

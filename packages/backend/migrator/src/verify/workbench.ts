@@ -3,6 +3,7 @@ import { withRunContext } from "../apply/context.ts";
 import type { Job } from "../apply/job.ts";
 import { jobsOf } from "../apply/migrate.ts";
 import { localOf } from "../apply/replay.ts";
+import { interrupted } from "../apply/retry.ts";
 import { undoJobOf } from "../apply/rollback.ts";
 import { runJobs } from "../apply/run.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -84,7 +85,7 @@ export async function withWorkbench<T>(
                 known = Promise.resolve(catalog);
               },
               catalog() {
-                signal.throwIfAborted();
+                if (signal.aborted) throw interrupted(signal.reason);
                 known ??= read();
                 return known;
               },

@@ -4,7 +4,7 @@ import { reportDrift } from "../report/drift.ts";
 import { eventPrinter } from "../report/events.ts";
 import { checkDrift } from "../verify/drift.ts";
 import { checkFolder } from "../verify/folder-check.ts";
-import { addTargetFlags, settingsFrom, type Verb } from "./shared.ts";
+import { addLimitFlags, addTargetFlags, settingsFrom, type Verb } from "./shared.ts";
 
 export const verb: Verb = {
   name: "check",
@@ -12,6 +12,7 @@ export const verb: Verb = {
     "compare the database with what its migrations say; exit 1 for drift, 2 where that cannot be checked",
   configure(command) {
     addTargetFlags(command);
+    addLimitFlags(command, ["--concurrent-lock-timeout", "--retries", "--retry-for"]);
     command
       .option(
         "--folder",

@@ -60,7 +60,7 @@ export function addStrictFlag(command: Command): void {
   command.option("--strict", "take warnings for errors (for CI)");
 }
 
-/** How long to wait for what; for verbs that write. @param except flags that mean nothing to the verb */
+/** How long to wait for what. @param except flags that mean nothing to the verb */
 export function addLimitFlags(command: Command, except: readonly string[] = []): void {
   for (const { flag, usual, summary } of LIMITS.filter((limit) => !except.includes(limit.flag))) {
     command.option(

@@ -4,7 +4,10 @@ import { readCatalog } from "../catalog/read.ts";
 import type { Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError, serverWords } from "../database/failures.ts";
+import { type LockKey, lockKey } from "../database/lock.ts";
+import type { Session } from "../database/session.ts";
 import { EXIT, MigratorError, messageOf } from "../errors.ts";
+import type { Limits } from "../limits.ts";
 
 /** A schema, or why it could not be read, and whether it may be the next time. */
 export type SchemaReading =
@@ -14,14 +17,68 @@ export type SchemaReading =
 /** How often a database is read again in which something was under way, in ms. */
 export const READ_AGAIN_MS = 250;
 
-/** @throws what is no refusal of the server */
+/**
+ * Waits for each lock as long as `--lock-timeout` says.
+ * @throws what is no refusal of the server
+ */
 export async function tryToReadSchema(database: Database, settings: Settings): Promise<SchemaReading> {
   try {
-    return { catalog: await readCatalog(database, { ledger: settings.ledger }) };
+    return { catalog: await readCatalog(bounded(database, settings.limits), { ledger: settings.ledger }) };
   } catch (error) {
     if (!isServerError(error)) throw error;
+    if (codeOf(error) === "55P03") return lockedReading(database, settings, error);
     return { catalog: undefined, failure: unreadable(database, error), isPassing: isVanishing(error) };
   }
+}
+
+/** The same database, whose further sessions wait no longer than the limits say. */
+function bounded(database: Database, { lockTimeoutMs, statementTimeoutMs }: Limits): Database {
+  const limits = `set local lock_timeout = ${lockTimeoutMs}; set local statement_timeout = ${statementTimeoutMs}`;
+  const openSide = (): Session => {
+    const session = database.openSide();
+    // In each transaction: behind a pooler, a setting of the session would reach other clients.
+    return {
+      ...session,
+      unsafe: (text) => session.unsafe(/^begin\b/.test(text) ? `${text}; ${limits}` : text),
+    };
+  };
+  return { ...database, openSide };
+}
+
+/** A lock of a migration under way passes, and ends that of whoever waits for it as long as `--lock-wait` says. */
+async function lockedReading(database: Database, settings: Settings, cause: unknown): Promise<SchemaReading> {
+  const [seen] = await database.sql.unsafe<Holders[]>(holdersSql(lockKey(settings.ledger)));
+  const failure = new MigratorError({
+    code: "cannot-check",
+    message: `the schema of database ${database.address.database} could not be read within ${settings.limits.lockTimeoutMs} ms: another session has locked a part of it`,
+    details: [...serverWords(cause), ...(seen?.holders ? [`in the way: ${seen.holders}`] : [])],
+    state: "nothing was changed",
+    fix: "wait for what is in the way or end it (SELECT pg_terminate_backend(<pid>);), then check again; or wait longer: --lock-timeout",
+    exitCode: EXIT.refused,
+    cause,
+  });
+  return { catalog: undefined, failure, isPassing: seen?.migrating ?? false };
+}
+
+interface Holders {
+  /** In words; null where they have just gone. */
+  readonly holders: string | null;
+  /** Whether another runner is at work. */
+  readonly migrating: boolean;
+}
+
+function holdersSql({ classId, objectId }: LockKey): string {
+  return `select
+    (select string_agg(format('pid %s (%s, user %s, %s for %s s: %s) with %s', a.pid, coalesce(nullif(a.application_name, ''), 'no name'),
+        a.usename, coalesce(a.state, 'state not shown'), round(extract(epoch from clock_timestamp() - a.state_change)),
+        left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80), l.tables), '; ')
+      from (select pid, string_agg(relation::regclass::text, ', ') as tables from pg_catalog.pg_locks
+        where granted and mode = 'AccessExclusiveLock' and pid <> pg_backend_pid() and relation >= 16384
+          and database = (select oid from pg_catalog.pg_database where datname = current_database()) group by pid) l
+      join pg_catalog.pg_stat_activity a using (pid)) as holders,
+    exists (select from pg_catalog.pg_locks where locktype = 'advisory' and granted and pid <> pg_backend_pid() and objsubid = 2
+      and database = (select oid from pg_catalog.pg_database where datname = current_database())
+      and classid = ${classId}::bigint::oid and objid = (${objectId}::bigint & 4294967295)::oid) as migrating`;
 }
 
 /** Reads a schema, again where something of it vanished meanwhile. @throws MigratorError `cannot-check` */

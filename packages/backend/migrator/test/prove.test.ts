@@ -59,7 +59,7 @@ const CASES: readonly Case[] = [
     sql: "ALTER TABLE author DROP name;",
     down: "ALTER TABLE author ADD name varchar(9);",
     state: "failed",
-    differences: ["column `author.name` has the type character varying(9); the migrations say text"],
+    differences: ["column `author.name` has the type character varying(9); before the up: text"],
   },
   {
     title: "a down that forgets an index and a default",
@@ -67,8 +67,8 @@ const CASES: readonly Case[] = [
     down: "SELECT 1;",
     state: "failed",
     differences: [
-      "column `author.born` has the default now(); the migrations give none",
-      "index `author_name` is not in the migrations",
+      "column `author.born` has the default now(); before the up: none",
+      "index `author_name` is left behind: it was not there before the up",
     ],
   },
   {
@@ -76,14 +76,14 @@ const CASES: readonly Case[] = [
     sql: "ALTER TABLE author ADD CHECK (id > 0);",
     down: "ALTER TABLE author DROP CONSTRAINT author_id_check; ALTER TABLE author ADD CHECK (id > 1);",
     state: "failed",
-    differences: ["check `author.author_id_check` is not in the migrations"],
+    differences: ["check `author.author_id_check` is left behind: it was not there before the up"],
   },
   {
     title: "a grant that is not taken back",
     sql: "GRANT SELECT ON author TO PUBLIC;",
     down: "SELECT 1;",
     state: "failed",
-    differences: ["table `author` has the privilege for PUBLIC SELECT; the migrations give none"],
+    differences: ["table `author` has the privilege for PUBLIC SELECT; before the up: none"],
   },
   {
     title: "a down that fails",
@@ -150,7 +150,7 @@ const CASES: readonly Case[] = [
     sql: "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'ok';",
     down: "SELECT 1;",
     state: "failed",
-    differences: ["enum `mood` has ok, which the migrations do not"],
+    differences: ["enum `mood` has ok, which it had not before the up"],
   },
   {
     title: "two columns of one type that stay under each other's names",
@@ -230,7 +230,13 @@ describe("prove", () => {
       expect.objectContaining({ tag: "0001_author_born", state: "failed", reason: null }),
       expect.objectContaining({ tag: "0002_book", state: "proved" }),
     ]);
-    expect(migrations[1]?.differences).toMatchObject([{ change: "extra", object: "author.born" }]);
+    expect(migrations[1]?.differences).toMatchObject([
+      {
+        change: "extra",
+        object: "author.born",
+        text: "column `author.born` is left behind: it was not there before the up",
+      },
+    ]);
   });
 
   test("goes from one migration to another, applying those before; all proved or irreversible is exit 0", async () => {

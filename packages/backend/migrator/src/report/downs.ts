@@ -1,4 +1,3 @@
-import { afterDown } from "../verify/after-down.ts";
 import type { DownsResult } from "../verify/downs.ts";
 import type { DownDraft, DraftState } from "../verify/drafts.ts";
 import { lineColors as colors, type Output } from "./output.ts";
@@ -9,7 +8,7 @@ export function reportDowns(output: Output, result: DownsResult, relativeTo: (pa
   const { drafts, written, durationMs } = result;
   for (const draft of drafts) {
     output.line(lineOf(draft));
-    for (const line of afterDown(draft.differences)) output.line(`  ${line}`);
+    for (const { text } of draft.differences) output.line(`  ${text}`);
     if (written.length > 0 || draft.text === null) continue;
     for (const line of draft.text.trimEnd().split("\n")) output.line(colors.dim(`  | ${line}`));
   }

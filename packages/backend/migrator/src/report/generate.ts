@@ -1,5 +1,4 @@
 import type { GenerateResult } from "../folder/generate.ts";
-import { afterDown } from "../verify/after-down.ts";
 import type { GeneratedProof } from "../verify/generated.ts";
 import type { Output } from "./output.ts";
 import { duration } from "./text.ts";
@@ -41,7 +40,7 @@ function linesOf({ downUnfinished }: GenerateResult, proof: GeneratedProof | und
       draft.text === null
         ? `the down file could not be drafted: ${draft.reason}`
         : `not proved: the down does not undo the up${draft.reason === null ? "" : `: ${draft.reason}`}`,
-      ...afterDown(draft.differences).map((line) => `  ${line}`),
+      ...draft.differences.map(({ text }) => `  ${text}`),
       "finish the down file by hand and remove its mark before you commit; `migrator prove` and CI refuse it until then",
     ];
   }

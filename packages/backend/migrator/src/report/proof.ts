@@ -1,4 +1,3 @@
-import { afterDown } from "../verify/after-down.ts";
 import type { Proof, ProofState, ProveResult } from "../verify/proof.ts";
 import { lineColors as colors, type Output } from "./output.ts";
 import { count, duration } from "./text.ts";
@@ -7,7 +6,7 @@ import { count, duration } from "./text.ts";
 export function reportProofs(output: Output, result: ProveResult): void {
   for (const proof of result.migrations) {
     output.line(lineOf(proof));
-    for (const line of afterDown(proof.differences)) output.line(`  ${line}`);
+    for (const { text } of proof.differences) output.line(`  ${text}`);
   }
   output.line(`${result.migrations.length === 0 ? "" : "\n"}${verdict(result)}`);
   output.document(result);

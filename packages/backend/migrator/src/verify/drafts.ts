@@ -5,7 +5,6 @@ import { MigratorError, messageOf } from "../errors.ts";
 import { dataChangesOf, downText, isEmptyScript, markOf } from "../folder/down-text.ts";
 import type { SnapshotDraft } from "../folder/downs.ts";
 import { type DownScript, downFileName, type Migration, parseDown } from "../folder/read.ts";
-import { afterDown } from "./after-down.ts";
 import { lossOf } from "./draft-losses.ts";
 import { countRemade, type Identities } from "./identities.ts";
 import { renamesBack } from "./old-names.ts";
@@ -147,7 +146,7 @@ function done(
     return { draft, leftClean };
   }
   const { origin, trial } = best;
-  const why = trial.reason ?? afterDown(trial.differences).join("; ");
+  const why = trial.reason ?? trial.differences.map(({ text }) => text).join("; ");
   const [head, ...rest] = best.text.split("\n");
   return {
     leftClean,

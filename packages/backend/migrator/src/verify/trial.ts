@@ -2,6 +2,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { type CompareOptions, compareCatalogs, type Difference } from "../catalog/compare.ts";
 import { MigratorError, messageOf } from "../errors.ts";
 import type { DownScript, Migration } from "../folder/read.ts";
+import { afterDown } from "./after-down.ts";
 import { type Identities, misplaced } from "./identities.ts";
 import { notReplayed } from "./replayable.ts";
 import type { Workbench } from "./workbench.ts";
@@ -18,6 +19,7 @@ export interface Trial {
   /** Whether the schema was as before the up; the migration is then applied again. Undefined where that is not known. */
   readonly undone: boolean | undefined;
   readonly reason: string | null;
+  /** In the words of `afterDown`. */
   readonly differences: readonly Difference[];
 }
 
@@ -54,7 +56,8 @@ export async function tryDown(
   if (error) return failed(`the down failed: ${error}`);
   if ((await bench.fingerprint()) !== before.print) {
     if (before.moment === undefined) return { undone: undefined, reason: null, differences: [] };
-    const differences = await compareCatalogs(before.moment.catalog, await bench.catalog(), COUNTING);
+    const found = await compareCatalogs(before.moment.catalog, await bench.catalog(), COUNTING);
+    const differences = afterDown(found);
     if (differences.length > 0) return { undone: false, reason: null, differences };
     // Two columns of a type that changed names with each other make the same schema, with each other's values.
     const elsewhere = misplaced(before.moment.named, await bench.identities());

@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import * as z from "zod/mini";
 import en from "zod/v4/locales/en.js";
 import { configuredUrl, givenUrl, parseUrl } from "./connection-url.ts";
+import { DIFFERENCE_KINDS } from "./difference-kinds.ts";
 import { type Environment, findRepositoryRoot, LOOKED_IN, readEnvironment } from "./environment.ts";
 import { MigratorError, messageOf } from "./errors.ts";
 import { readLedgerName } from "./ledger-name.ts";
@@ -22,7 +23,7 @@ const ignoreSchema = z.strictObject({
   /** The object's name as the check prints it, `*` for any text: `audit.*`. */
   object: z.string().check(z.minLength(1)),
   /** The kind as the check prints it: `table`, `trigger`. */
-  kind: z.optional(z.string()),
+  kind: z.optional(z.enum(DIFFERENCE_KINDS)),
   reason: z.string().check(z.minLength(1)),
 });
 

@@ -1,8 +1,10 @@
 import { createTestDatabase, createTestRole, type TestDatabase } from "@repo/test-database";
 import { describe, expect, test } from "vitest";
 import { readSettings, type SettingsInput } from "../src/config.ts";
+import { DIFFERENCE_KINDS } from "../src/difference-kinds.ts";
 import { migrate } from "../src/index.ts";
 import { checkDrift } from "../src/verify/drift.ts";
+import { CHANGES } from "./support/catalog-changes.ts";
 import { documentOf, runCli, startCli } from "./support/cli.ts";
 import { failureOf } from "./support/database.ts";
 import { BREAKPOINT, type MigrationFiles, makeFolder, THREE, writeMigrations } from "./support/folder.ts";
@@ -116,7 +118,7 @@ describe("a change made behind the migrations' back", () => {
     await database.sql`create schema audit create table event (n int)`;
     await database.sql`alter table author add column extra int`;
     const ignore = [
-      { object: "audit*", reason: "the auditor's own" },
+      { object: "audit.*", reason: "the auditor's own" },
       { object: "author.*", kind: "index", reason: "never met" },
     ];
     const project = await makeProject({
@@ -126,6 +128,18 @@ describe("a change made behind the migrations' back", () => {
     expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("(the auditor's own)") });
     expect(result.stdout).toMatch(/^1 difference: /m);
     expect(result.stdout).toContain("`author.extra`");
+  });
+
+  test("has only kinds that the config may name, and another is refused with a list of them", async () => {
+    const named = CHANGES.flatMap(({ finds }) => finds.map((find) => find.replace(/^\w+ /, "")));
+    expect(named.filter((one) => !DIFFERENCE_KINDS.some((kind) => one.startsWith(`${kind} `)))).toEqual([]);
+    const project = await makeProject({
+      "migrator.config.js": `export default { migrations: ".", ignore: [{ object: "a", kind: "tabel", reason: "x" }] };`,
+    });
+    const refused = await runCli(["check"], { cwd: project });
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain("migrator.config.js cannot be used");
+    expect(refused.stderr).toMatch(/"table".*\n.*ignore\[0\]\.kind/);
   });
 
   test("to privileges counts only where asked for", async () => {

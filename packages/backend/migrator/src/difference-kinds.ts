@@ -1,0 +1,61 @@
+/**
+ * Kinds of objects, as differences name them; `ignore` takes no other. A file of its own, since settings are read long before
+ * the code that finds differences is needed.
+ */
+export const DIFFERENCE_KINDS = [
+  ...([
+    "schema",
+    "extension",
+    "table",
+    "partition",
+    "foreign table",
+    "view",
+    "materialized view",
+    "sequence",
+  ] as const),
+  ...([
+    "column",
+    "column options",
+    "default",
+    "statistics target",
+    "statistics object",
+    "toast options",
+    "storage",
+    "compression",
+    "generated",
+    "nullability",
+    "cluster",
+    "access method",
+  ] as const),
+  ...([
+    "primary key",
+    "unique constraint",
+    "foreign key",
+    "check",
+    "exclusion constraint",
+    "constraint",
+  ] as const),
+  ...([
+    "enforcement",
+    "validity",
+    "index",
+    "trigger",
+    "trigger state",
+    "event trigger",
+    "rule",
+    "policy",
+  ] as const),
+  ...([
+    "enum",
+    "composite type",
+    "range type",
+    "attribute",
+    "domain",
+    "collation",
+    "cast",
+    "operator",
+  ] as const),
+  ...(["function", "procedure", "aggregate", "language", "transform", "comment", "security label"] as const),
+  ...(["privilege", "default privilege", "publication", "published table", "published schema"] as const),
+  ...(["foreign-data wrapper", "server", "userMapping", "other"] as const),
+] as const;

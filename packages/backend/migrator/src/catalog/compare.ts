@@ -1,9 +1,11 @@
-import type { Catalog, Properties } from "./catalog.ts";
+import type { Catalog, CatalogObject, Properties } from "./catalog.ts";
 import { loadPlanner } from "./delta.ts";
 import { countsWith, type Finding, findDifferences, isSame } from "./find.ts";
 import { nameOf, nounFor } from "./names.ts";
 import { ordered } from "./order.ts";
 import { type Planning, type Remedy, remedyFor } from "./remedy.ts";
+import { renameBack } from "./rename-sql.ts";
+import { withoutRenames } from "./renames.ts";
 import { rolesOf } from "./roles.ts";
 import { stateOf } from "./state.ts";
 import { changedNames, sentenceFor } from "./words.ts";
@@ -42,13 +44,17 @@ export async function compareCatalogs(
   const wanted = counting(expected, privileges);
   const found = counting(actual, privileges);
   if (isSame(wanted, found)) return [];
+  const { renames, actual: named } = withoutRenames(wanted, found);
   const should = stateOf(wanted);
-  const is = stateOf(found);
+  const is = stateOf(named);
   const findings = findDifferences(should, is);
   const planning: Planning = { planner: await loadPlanner(), roles: rolesOf(expected, actual) };
-  return ordered(findings, should, is).map((finding) =>
-    differenceOf(finding, remedyFor(finding, should, is, planning)),
-  );
+  return [
+    ...renames.map((rename) => differenceOf({ change: "changed", keys: [], ...rename }, renameBack(rename))),
+    ...ordered(findings, should, is).map((finding) =>
+      differenceOf(finding, remedyFor(finding, should, is, planning)),
+    ),
+  ];
 }
 
 /** The part of a catalog that counts. */
@@ -61,15 +67,20 @@ function differenceOf(finding: Finding, remedy: Remedy): Difference {
   const object = expected ?? actual;
   if (!object) throw new Error("unreachable");
   const names = change === "changed" ? changedNames(expected?.properties, actual?.properties) : undefined;
+  const isRenamed = expected && actual && expected.key !== actual.key;
   return {
     change,
     kind: nounFor(object),
     object: nameOf(object.id),
     text: sentenceFor(finding),
-    expected: shownProperties(expected?.properties, names),
-    actual: shownProperties(actual?.properties, names),
+    expected: isRenamed ? placeOf(expected) : shownProperties(expected?.properties, names),
+    actual: isRenamed ? placeOf(actual) : shownProperties(actual?.properties, names),
     remedy,
   };
+}
+
+function placeOf({ id }: CatalogObject): Properties {
+  return { schema: id.schema ?? "", name: id.name ?? "" };
 }
 
 function shownProperties(

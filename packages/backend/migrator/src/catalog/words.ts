@@ -10,6 +10,7 @@ export function sentenceFor({ change, expected, actual }: Finding): string {
   if (VALUES[object.id.kind]) return valueSentence(object, actual?.properties, expected?.properties);
   if (change === "missing") return `${label} is missing`;
   if (change === "extra") return `${label} is not in the migrations`;
+  if (expected && actual && expected.key !== actual.key) return `${label} is called \`${nameOf(actual.id)}\``;
   const is = flat(actual?.properties ?? {}, expected?.properties ?? {});
   const should = flat(expected?.properties ?? {}, actual?.properties ?? {});
   const parts = changedNames(should, is).map((name) =>

@@ -2,6 +2,8 @@
 export interface Change {
   readonly name: string;
   readonly sql: string;
+  /** What the migrations make besides BASE_SCHEMA. */
+  readonly given?: string;
   /** All differences: `missing table book_tag`. */
   readonly finds: readonly string[];
   /** Of all remedies together; true where not given. */
@@ -634,5 +636,114 @@ export const CHANGES: readonly Change[] = [
     sql: "CREATE CAST (mood AS integer) WITH INOUT",
     finds: ["extra other cast"],
     hopeless: true,
+  },
+  // Names
+  {
+    name: "a renamed primary key that a foreign key uses",
+    sql: "ALTER TABLE book RENAME CONSTRAINT book_pkey TO pk_book",
+    finds: ["changed primary key book.book_pkey"],
+    says: "primary key `book.book_pkey` is called `book.pk_book`",
+  },
+  {
+    name: "renamed constraints of every kind",
+    sql: `ALTER TABLE author RENAME CONSTRAINT author_email_unique TO a; ALTER TABLE author RENAME CONSTRAINT author_born_check TO b;
+      ALTER TABLE book RENAME CONSTRAINT book_author_fk TO c; ALTER TABLE book RENAME CONSTRAINT book_during_excl TO d;
+      ALTER DOMAIN positive RENAME CONSTRAINT positive_check TO e`,
+    finds: [
+      "changed check author.author_born_check",
+      "changed check positive.positive_check",
+      "changed exclusion constraint book.book_during_excl",
+      "changed foreign key book.book_author_fk",
+      "changed unique constraint author.author_email_unique",
+    ],
+  },
+  {
+    name: "a renamed constraint that is NOT VALID too",
+    sql: "ALTER TABLE author DROP CONSTRAINT author_score_check; ALTER TABLE author ADD CONSTRAINT more CHECK (score >= 0) NOT VALID",
+    finds: ["changed check author.author_score_check", "changed check author.author_score_check"],
+  },
+  {
+    name: "a renamed index",
+    sql: 'ALTER INDEX author_lower_email_idx RENAME TO "An Index"',
+    finds: ["changed index author_lower_email_idx"],
+  },
+  {
+    name: "a renamed index that a table is clustered on",
+    given:
+      "ALTER TABLE author CLUSTER ON author_name_idx; ALTER TABLE book_tag REPLICA IDENTITY USING INDEX book_tag_pkey",
+    sql: "ALTER INDEX author_name_idx RENAME TO a; ALTER TABLE book_tag RENAME CONSTRAINT book_tag_pkey TO b",
+    finds: ["changed index author_name_idx", "changed primary key book_tag.book_tag_pkey"],
+  },
+  {
+    name: "a renamed table that views, foreign keys and statistics point to",
+    sql: "ALTER TABLE author RENAME TO writer",
+    finds: ["changed table author"],
+    says: "table `author` is called `writer`",
+  },
+  {
+    name: "a table renamed to a key word, with its key and its sequence",
+    sql: `ALTER TABLE book RENAME TO "order"; ALTER TABLE "order" RENAME CONSTRAINT book_pkey TO order_pkey; ALTER SEQUENCE book_id_seq RENAME TO order_id_seq`,
+    finds: ["changed primary key book.book_pkey", "changed sequence book_id_seq", "changed table book"],
+  },
+  {
+    name: "a renamed table with another index",
+    sql: "ALTER TABLE book_tag RENAME TO label; CREATE INDEX label_idx ON label (tag)",
+    finds: ["changed table book_tag", "extra index label_idx"],
+  },
+  {
+    name: "a renamed table of odd names",
+    sql: `ALTER TABLE ${ODD} RENAME TO "a.b"`,
+    finds: [`changed table ${ODD_NAME}`],
+  },
+  {
+    name: "a renamed partitioned table and a renamed partition",
+    sql: "ALTER TABLE reading RENAME TO r; ALTER TABLE reading_2024 RENAME TO r_2024",
+    finds: ["changed partition reading_2024", "changed table reading"],
+  },
+  {
+    name: "a table in another schema",
+    sql: "ALTER TABLE book SET SCHEMA audit",
+    finds: ["changed table book"],
+    says: "table `book` is called `audit.book`",
+  },
+  {
+    name: "an identity column in another schema",
+    sql: "ALTER TABLE author SET SCHEMA audit",
+    finds: ["changed table author"],
+  },
+  {
+    name: "a renamed sequence",
+    sql: "ALTER SEQUENCE ticket RENAME TO number",
+    finds: ["changed sequence ticket"],
+  },
+  {
+    name: "a renamed view and a renamed materialized view",
+    sql: "ALTER VIEW book_list RENAME TO a; ALTER MATERIALIZED VIEW author_count RENAME TO b",
+    finds: ["changed materialized view author_count", "changed view book_list"],
+  },
+  {
+    name: "a renamed enum",
+    given:
+      "CREATE FUNCTION feel(m mood, n mood[]) RETURNS mood LANGUAGE sql AS 'SELECT m'; COMMENT ON FUNCTION feel IS 'how'",
+    sql: "ALTER TYPE mood RENAME TO state",
+    finds: ["changed enum mood"],
+    says: "enum `mood` is called `state`",
+  },
+  {
+    name: "an enum in another schema",
+    sql: "CREATE SCHEMA crm; ALTER TYPE mood SET SCHEMA crm",
+    finds: ["changed enum mood", "extra schema crm"],
+  },
+  {
+    name: "a renamed domain and a renamed composite type",
+    sql: "ALTER DOMAIN positive RENAME TO natural_number; ALTER TYPE address RENAME TO place",
+    finds: ["changed composite type address", "changed domain positive"],
+  },
+  {
+    name: "two tables of one form that might be either",
+    given: "CREATE TABLE left_one (a integer); CREATE TABLE right_one (a integer)",
+    sql: "ALTER TABLE left_one RENAME TO x; ALTER TABLE right_one RENAME TO y",
+    finds: ["extra table x", "extra table y", "missing table left_one", "missing table right_one"],
+    losesData: true,
   },
 ];

@@ -5,7 +5,7 @@ import { nameOf, nounFor } from "./names.ts";
 import { ordered } from "./order.ts";
 import { type Planning, type Remedy, remedyFor } from "./remedy.ts";
 import { renameBack } from "./rename-sql.ts";
-import { withoutRenames } from "./renames.ts";
+import { makesRoom, withoutRenames } from "./renames.ts";
 import { rolesOf } from "./roles.ts";
 import { stateOf } from "./state.ts";
 import { changedNames, sentenceFor } from "./words.ts";
@@ -49,11 +49,13 @@ export async function compareCatalogs(
   const is = stateOf(named);
   const findings = findDifferences(should, is);
   const planning: Planning = { planner: await loadPlanner(), roles: rolesOf(expected, actual) };
+  const inOrder = ordered(findings, should, is);
+  const isFirst = (finding: Finding) => makesRoom(finding, renames);
+  const put = (finding: Finding) => differenceOf(finding, remedyFor(finding, should, is, planning));
   return [
+    ...inOrder.filter(isFirst).map(put),
     ...renames.map((rename) => differenceOf({ change: "changed", keys: [], ...rename }, renameBack(rename))),
-    ...ordered(findings, should, is).map((finding) =>
-      differenceOf(finding, remedyFor(finding, should, is, planning)),
-    ),
+    ...inOrder.filter((finding) => !isFirst(finding)).map(put),
   ];
 }
 
@@ -66,8 +68,9 @@ function differenceOf(finding: Finding, remedy: Remedy): Difference {
   const { change, expected, actual } = finding;
   const object = expected ?? actual;
   if (!object) throw new Error("unreachable");
-  const names = change === "changed" ? changedNames(expected?.properties, actual?.properties) : undefined;
-  const isRenamed = expected && actual && expected.key !== actual.key;
+  const isSameKind = expected?.id.kind === actual?.id.kind;
+  const names = isSameKind ? changedNames(expected?.properties, actual?.properties) : undefined;
+  const isRenamed = isSameKind && expected && actual && expected.key !== actual.key;
   return {
     change,
     kind: nounFor(object),

@@ -1,4 +1,5 @@
 import { byText, type Catalog, type CatalogObject, isEqual, PRIVILEGE_KINDS } from "./catalog.ts";
+import { joinedByName } from "./same-name.ts";
 import { containerOf, type State, subtree } from "./state.ts";
 
 /** One thing that differs, and what of both catalogs it takes with it. */
@@ -71,7 +72,7 @@ export function findDifferences(expected: State, actual: State): readonly Findin
         }),
       ),
   ];
-  return findings.sort((a, b) => byText(keyOfFinding(a), keyOfFinding(b)));
+  return joinedByName(findings.sort((a, b) => byText(keyOfFinding(a), keyOfFinding(b))));
 }
 
 export function keyOfFinding({ expected, actual }: Finding): string {

@@ -1,5 +1,6 @@
 import type { Finding } from "./find.ts";
 import type { State } from "./state.ts";
+import { takenBy } from "./taken.ts";
 
 /**
  * The order in which differences can be put right one after the other: what is to be made before what needs it, and what
@@ -22,7 +23,23 @@ export function ordered(findings: readonly Finding[], expected: State, actual: S
       if (source?.change === "extra") require(source, finding);
     }
   }
+  const names = holdersOf(owner, actual);
+  for (const [key, finding] of owner) {
+    const object = finding.change === "extra" ? undefined : expected.objects.get(key);
+    for (const name of object ? takenBy(object) : []) require(finding, names.get(name));
+  }
   return sorted(findings, before);
+}
+
+/** By name: what goes away and frees it. */
+function holdersOf(owner: ReadonlyMap<string, Finding>, actual: State): ReadonlyMap<string, Finding> {
+  const extras = [...owner].filter(([, { change }]) => change === "extra");
+  return new Map(
+    extras.flatMap(([key, finding]) => {
+      const object = actual.objects.get(key);
+      return object ? takenBy(object).map((name) => [name, finding] as const) : [];
+    }),
+  );
 }
 
 function neededOf(state: State, key: string): readonly string[] {

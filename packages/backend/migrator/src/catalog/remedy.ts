@@ -6,7 +6,7 @@ import { OWN_KINDS } from "./own.ts";
 import { ownSql } from "./own-sql.ts";
 import { inSafeForm, type Setting, type Statement } from "./safe.ts";
 import { addObject, excerpt, removeObject, type State, subtree, surroundings } from "./state.ts";
-import { eased, partitionSql } from "./tweaks.ts";
+import { eased, partitionSql, promotionSql } from "./tweaks.ts";
 
 /** What puts one difference right. */
 export interface Remedy {
@@ -33,6 +33,8 @@ export function remedyFor(finding: Finding, expected: State, work: State, planni
   const moves = partitionSql(finding.actual, finding.expected);
   // The table is looked through under a lock of its own.
   if (moves.length > 0) return { sql: moves, safe: false, losesData: false };
+  const promotion = promotionSql(finding.actual, finding.expected);
+  if (promotion.length > 0) return { sql: promotion, safe: true, losesData: false };
   try {
     const statements = statementsFor(before, after, old, work, planning);
     if (statements.length === 0) return { ...NONE, reason: "no statement is known that does it" };

@@ -6,6 +6,7 @@ import {
   type ObjectId,
   type Properties,
 } from "./catalog.ts";
+import type { Finding } from "./find.ts";
 import { type Moved, moved } from "./moved.ts";
 import { type State, stateOf, subtree } from "./state.ts";
 import { takenBy } from "./taken.ts";
@@ -57,7 +58,7 @@ function pairsOf(wanted: State, actual: Catalog, kinds: ReadonlySet<string>): re
   const extra = actual.objects.filter(({ key, id }) => kinds.has(id.kind) && !wanted.objects.has(key));
   if (extra.length === 0) return [];
   const found = stateOf(actual);
-  const taken = new Set(actual.objects.flatMap(takenBy));
+  const taken = new Set(actual.objects.filter((object) => !canGo(object, wanted, found)).flatMap(takenBy));
   const free = missing.filter(
     (object) =>
       !found.objects.has(object.key) &&
@@ -66,6 +67,19 @@ function pairsOf(wanted: State, actual: Catalog, kinds: ReadonlySet<string>): re
   );
   const [should, is] = [grouped(free, wanted), grouped(extra, found)];
   return [...should].flatMap(([form, objects]) => pairsOfForm(objects, is.get(form) ?? []));
+}
+
+/** Whether nothing is lost when it makes room: a view with the old name of a table, as those leave it who rename in steps. */
+function canGo({ key, id }: CatalogObject, wanted: State, found: State): boolean {
+  const isInTheWay = (id.kind === "view" || id.kind === "index") && !wanted.objects.has(key);
+  return isInTheWay && (found.neededBy.get(key)?.size ?? 0) === 0;
+}
+
+/** What has to go before something gets its name back. */
+export function makesRoom({ change, actual }: Finding, renames: readonly Rename[]): boolean {
+  if (change !== "extra" || !actual) return false;
+  const names = new Set(takenBy(actual));
+  return renames.some(({ expected }) => takenBy(expected).some((name) => names.has(name)));
 }
 
 function grouped(

@@ -78,6 +78,24 @@ export function partitionSql(
   ];
 }
 
+/** A unique index that is there already becomes that of the key, instead of being built again. */
+export function promotionSql(
+  was: CatalogObject | undefined,
+  is: CatalogObject | undefined,
+): readonly string[] {
+  if (was?.id.kind !== "index" || is?.id.kind !== "constraint" || was.properties.valid !== true) return [];
+  const [, kind, nulls = "", columns = "", timing = ""] =
+    /^(PRIMARY KEY|UNIQUE)( NULLS NOT DISTINCT)? (\([^()]*\))( DEFERRABLE(?: INITIALLY DEFERRED)?)?$/.exec(
+      String(is.properties.def),
+    ) ?? [];
+  const isUnique = /^CREATE UNIQUE INDEX /.test(String(was.properties.def));
+  const isEqual =
+    was.parent === is.parent && String(was.properties.def).endsWith(` USING btree ${columns}${nulls}`);
+  if (kind === undefined || !isUnique || !isEqual) return [];
+  const name = identifier(is.id.name ?? "");
+  return [`ALTER TABLE ${tableOf(is)} ADD CONSTRAINT ${name} ${kind} USING INDEX ${name}${timing}`];
+}
+
 /** A value in another's place was renamed: a rebuilt type would refuse the rows that have it. */
 function renamesBetween(was: CatalogObject, is: CatalogObject): readonly string[] {
   const [from, to] = [was, is].map(({ properties }) => properties.values as readonly string[] | undefined);

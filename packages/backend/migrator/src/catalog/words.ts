@@ -10,6 +10,7 @@ export function sentenceFor({ change, expected, actual }: Finding): string {
   if (VALUES[object.id.kind]) return valueSentence(object, actual?.properties, expected?.properties);
   if (change === "missing") return `${label} is missing`;
   if (change === "extra") return `${label} is not in the migrations`;
+  if (expected && actual && expected.id.kind !== actual.id.kind) return `${label} is ${aNoun(actual)}`;
   if (expected && actual && expected.key !== actual.key) return `${label} is called \`${nameOf(actual.id)}\``;
   const is = flat(actual?.properties ?? {}, expected?.properties ?? {});
   const should = flat(expected?.properties ?? {}, actual?.properties ?? {});
@@ -18,6 +19,11 @@ export function sentenceFor({ change, expected, actual }: Finding): string {
   );
   if (parts.length === 0) parts.push("belongs to another table than the migrations say");
   return `${label} ${parts.join("; it ")}`;
+}
+
+function aNoun(object: CatalogObject): string {
+  const noun = nounFor(object);
+  return `${/^[aeiou](?!ni)/.test(noun) ? "an" : "a"} ${noun}`;
 }
 
 /** The properties without nests where both have one: an identity's increment is one of them. */

@@ -746,4 +746,71 @@ export const CHANGES: readonly Change[] = [
     finds: ["extra table x", "extra table y", "missing table left_one", "missing table right_one"],
     losesData: true,
   },
+  // Names that something else holds
+  {
+    name: "a unique index instead of a unique constraint",
+    sql: "ALTER TABLE author DROP CONSTRAINT author_email_unique; CREATE UNIQUE INDEX author_email_unique ON author (email)",
+    finds: ["changed unique constraint author.author_email_unique"],
+    says: "unique constraint `author.author_email_unique` is an index",
+  },
+  {
+    name: "an index of other columns instead of a unique constraint",
+    sql: "ALTER TABLE author DROP CONSTRAINT author_email_unique; CREATE INDEX author_email_unique ON author (email, id)",
+    finds: ["changed unique constraint author.author_email_unique"],
+  },
+  {
+    name: "a unique constraint instead of a unique index",
+    given: "CREATE UNIQUE INDEX book_title_idx ON book (title)",
+    sql: "ALTER TABLE book ADD CONSTRAINT book_title_idx UNIQUE USING INDEX book_title_idx",
+    finds: ["changed index book_title_idx"],
+  },
+  {
+    name: "a view instead of a table",
+    sql: "DROP TABLE price; CREATE VIEW price AS SELECT 1 AS net",
+    finds: ["changed table price"],
+  },
+  {
+    name: "a view instead of a table, below another view",
+    given: "CREATE VIEW net AS SELECT net FROM price",
+    sql: "DROP TABLE price CASCADE; CREATE VIEW price AS SELECT 1::numeric(8,2) AS net; CREATE VIEW net AS SELECT net FROM price",
+    finds: ["changed table price"],
+  },
+  {
+    name: "a table instead of a view",
+    sql: "DROP VIEW author_names; CREATE TABLE author_names (id bigint, name text)",
+    finds: ["changed view author_names"],
+    losesData: true,
+  },
+  {
+    name: "a view instead of a materialized view",
+    sql: "DROP MATERIALIZED VIEW author_count; CREATE VIEW author_count AS SELECT a.mood, count(*) AS n FROM author a GROUP BY a.mood",
+    finds: ["changed materialized view author_count"],
+  },
+  {
+    name: "a function instead of a procedure, and a procedure instead of a function",
+    sql: `DROP PROCEDURE forget; CREATE FUNCTION forget(bigint) RETURNS void LANGUAGE sql AS '';
+      DROP FUNCTION add_one; CREATE PROCEDURE add_one(integer) LANGUAGE sql AS ''`,
+    finds: ["changed function add_one(integer)", "changed procedure forget(bigint)"],
+  },
+  {
+    name: "an enum instead of a domain",
+    sql: "DROP DOMAIN short_text; CREATE TYPE short_text AS ENUM ('a')",
+    finds: ["changed domain short_text"],
+  },
+  {
+    name: "a table that holds an index's name",
+    sql: "DROP INDEX author_name_idx; CREATE TABLE author_name_idx ()",
+    finds: ["changed index author_name_idx"],
+    losesData: true,
+  },
+  {
+    name: "an index that holds the name of a missing table's key",
+    sql: "DROP TABLE audit.cache; CREATE INDEX cache_pkey ON audit.event (at)",
+    finds: ["extra index audit.cache_pkey", "missing table audit.cache"],
+  },
+  {
+    name: "a renamed table with a view of its old name",
+    sql: "ALTER TABLE price RENAME TO price_2; CREATE VIEW price AS SELECT * FROM price_2",
+    finds: ["changed table price", "extra view price"],
+  },
 ];

@@ -38,6 +38,8 @@ export function findDifferences(expected: State, actual: State): readonly Findin
     if (container === null) return true;
     // A default that the column's new type has changed is part of the column's difference.
     if (object.id.kind === "default" && changedKeys.has(container)) return false;
+    // Its old or new source of values is the column's own.
+    if (object.id.kind === "sequence" && changesSource(container, expected, actual)) return false;
     if (attached.has(container)) return false;
     return here.objects.has(container) || !there.objects.has(container);
   };
@@ -68,7 +70,7 @@ export function findDifferences(expected: State, actual: State): readonly Findin
           ...{ change: "changed", expected: object, actual: actual.objects.get(object.key) },
           keys: changesItsPlace(object, actual)
             ? [...new Set([expected, actual].flatMap((state) => subtree(state, object.key)))]
-            : [object.key, ...defaultsOf(object, expected, actual)],
+            : [object.key, ...valuesOf(object, expected, actual)],
         }),
       ),
   ];
@@ -84,12 +86,21 @@ function differs(expected: CatalogObject, actual: CatalogObject | undefined): bo
   return expected.parent !== actual.parent || !isEqual(expected.properties, actual.properties);
 }
 
-function defaultsOf({ id, key }: CatalogObject, ...states: readonly State[]): readonly string[] {
+/** A column's default, and the sequence that it has instead of an identity. */
+function valuesOf({ id, key }: CatalogObject, expected: State, actual: State): readonly string[] {
   if (id.kind !== "column") return [];
+  const kinds = new Set(changesSource(key, expected, actual) ? ["default", "sequence"] : ["default"]);
+  const states = [expected, actual];
   const all = states.flatMap((state) => [...(state.contents.get(key) ?? [])]);
   return [...new Set(all)].filter((inner) =>
-    states.some((state) => state.objects.get(inner)?.id.kind === "default"),
+    states.some((state) => kinds.has(state.objects.get(inner)?.id.kind ?? "")),
   );
+}
+
+/** Whether a column is an identity in only one of the catalogs. */
+function changesSource(column: string, ...states: readonly [State, State]): boolean {
+  const [a, b] = states.map((state) => state.objects.get(column)?.properties.identity);
+  return a !== undefined && b !== undefined && (a === null) !== (b === null);
 }
 
 /** Whether a table is a partition in only one of the catalogs; its columns are its own or its parent's with that. */

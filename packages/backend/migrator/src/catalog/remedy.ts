@@ -5,6 +5,7 @@ import type { Finding } from "./find.ts";
 import { OWN_KINDS } from "./own.ts";
 import { ownSql } from "./own-sql.ts";
 import { inSafeForm, type Setting, type Statement } from "./safe.ts";
+import { startSql, withSequenceName } from "./sequence-start.ts";
 import { addObject, excerpt, removeObject, type State, subtree, surroundings } from "./state.ts";
 import { eased, partitionSql, promotionSql } from "./tweaks.ts";
 
@@ -87,7 +88,7 @@ function statementsFor(
   const setting = settingOf(before, after);
   const own = ownStatements(setting);
   const easy = eased(withoutOwn(before), withoutOwn(after), old);
-  const steps = planner(easy.before, easy.after, roles);
+  const steps = planner(easy.before, easy.after, roles).map((step) => withSequenceName(step, setting));
   const rebuilt = new Set(steps.flatMap(({ destroys }) => destroys).filter((key) => setting.after.has(key)));
   const lost = [...rebuilt]
     .flatMap((key) => subtree(work, key))
@@ -96,7 +97,7 @@ function statementsFor(
   return [
     ...own.first,
     ...easy.first.map(quick),
-    ...steps.flatMap((step) => inSafeForm(step, setting)),
+    ...steps.flatMap((step) => [...inSafeForm(step, setting), ...startSql(step, setting).map(quick)]),
     ...lost.flatMap((object) => ownSql(undefined, object)).map(quick),
     ...own.last,
   ];

@@ -83,8 +83,10 @@ export function surroundings(state: State, keys: Iterable<string>): ReadonlySet<
   }
   const found = new Set(affected);
   for (const key of found) {
-    const parent = state.objects.get(key)?.parent;
-    if (parent) found.add(parent);
+    const object = state.objects.get(key);
+    for (const container of object ? [object.parent, containerOf(object)] : []) {
+      if (container !== null) found.add(container);
+    }
     for (const needed of state.needs.get(key) ?? []) found.add(needed);
   }
   return found;

@@ -813,4 +813,25 @@ export const CHANGES: readonly Change[] = [
     sql: "ALTER TABLE price RENAME TO price_2; CREATE VIEW price AS SELECT * FROM price_2",
     finds: ["changed table price", "extra view price"],
   },
+  // Where a column's values come from
+  {
+    name: "an identity instead of a serial column",
+    sql: "ALTER TABLE book ALTER id DROP DEFAULT; DROP SEQUENCE book_id_seq; ALTER TABLE book ALTER id ADD GENERATED ALWAYS AS IDENTITY",
+    finds: ["changed column book.id"],
+  },
+  {
+    name: "a serial column instead of an identity",
+    sql: "ALTER TABLE author ALTER id DROP IDENTITY; CREATE SEQUENCE author_id_seq OWNED BY author.id; ALTER TABLE author ALTER id SET DEFAULT nextval('author_id_seq')",
+    finds: ["changed column author.id"],
+  },
+  {
+    name: "a dropped sequence of a serial column",
+    sql: "DROP SEQUENCE book_id_seq CASCADE",
+    finds: ["missing default book.id", "missing sequence book_id_seq"],
+  },
+  {
+    name: "a renamed sequence of an identity",
+    sql: "ALTER SEQUENCE author_id_seq RENAME TO other",
+    finds: ["changed column author.id"],
+  },
 ];

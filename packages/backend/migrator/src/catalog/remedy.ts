@@ -1,10 +1,10 @@
-import { messageOf } from "../errors.ts";
 import { type CatalogObject, isEqual } from "./catalog.ts";
 import type { Excerpt, Planner } from "./delta.ts";
 import type { Finding } from "./find.ts";
 import { OWN_KINDS } from "./own.ts";
 import { ownSql } from "./own-sql.ts";
-import { inSafeForm, type Setting, type Statement } from "./safe.ts";
+import { inSafeForm, type Setting } from "./safe.ts";
+import type { Statement } from "./safe-forms.ts";
 import { startSql, withSequenceName } from "./sequence-start.ts";
 import { addObject, excerpt, removeObject, type State, subtree, surroundings } from "./state.ts";
 import { eased, partitionSql, promotionSql } from "./tweaks.ts";
@@ -44,10 +44,14 @@ export function remedyFor(finding: Finding, expected: State, work: State, planni
       safe: statements.every(({ safe }) => safe),
       losesData: statements.some(({ losesData }) => losesData),
     };
-  } catch (error) {
-    return { ...NONE, reason: messageOf(error) };
+  } catch {
+    // What the planner throws speaks of its own inside.
+    return { ...NONE, reason: NO_PLAN };
   }
 }
+
+const NO_PLAN =
+  "nothing changes it while other things need it: drop those, put it right, make them again, and check again";
 
 const NONE: Remedy = { sql: [], safe: false, losesData: false };
 

@@ -1,16 +1,6 @@
-import { identifier } from "../database/sql-text.ts";
-import type { CatalogObject, ObjectId } from "./catalog.ts";
+import type { CatalogObject } from "./catalog.ts";
 import type { Step } from "./delta.ts";
-import { qualified } from "./own-sql.ts";
-
-/** One statement of a remedy. */
-export interface Statement {
-  readonly sql: string;
-  /** Neither rewrites a table nor keeps others from it for longer than a moment. */
-  readonly safe: boolean;
-  readonly losesData: boolean;
-  readonly rewrites: boolean;
-}
+import { constraintSafely, indexSafely, isPartitioned, notNullSafely, type Statement } from "./safe-forms.ts";
 
 /** What a step works on: the states before and after all steps, and the tables that they make. */
 export interface Setting {
@@ -56,7 +46,17 @@ const RELATIONS: ReadonlySet<string> = new Set(["table", "view", "materializedVi
 /** A step as it is. */
 export function plainStatement(step: Step, setting: Setting): Statement {
   const rewrites = step.rewrites && !isOfMade(step, setting) && !isQuick(step, setting);
-  return { sql: step.sql, safe: !rewrites, losesData: losesData(step, setting), rewrites };
+  // PostgreSQL ends the text of a view with a semicolon and that of a function with a line, of which whoever prints it knows nothing.
+  const sql = throughText(step, setting).replace(/[\s;]+$/, "");
+  return { sql, safe: !rewrites, losesData: losesData(step, setting), rewrites };
+}
+
+/** No enum can be cast to another. */
+function throughText({ sql, consumes }: Step, { before, after }: Setting): string {
+  if (!/ ALTER COLUMN .+ TYPE /s.test(sql) || /::text(?:\[\])?::/.test(sql)) return sql;
+  const needed = consumes.map((key) => before.get(key) ?? after.get(key));
+  const isEnum = needed.some((object) => object?.properties.variant === "enum");
+  return isEnum ? sql.replace(/( USING ".+")::/s, "$1::text::") : sql;
 }
 
 /** Values are lost with a table, a column or an attribute, and in a cast to a narrower type. */
@@ -128,72 +128,4 @@ const TEXTS: readonly string[] = ["character varying", "text"];
 function limited(type: string): { readonly type: string; readonly limit: number; readonly scale: number } {
   const [, name = type, limit, scale] = /^([a-z ]+)\((\d+)(?:,(\d+))?\)$/.exec(type) ?? [];
   return { type: name, limit: limit ? Number(limit) : Number.POSITIVE_INFINITY, scale: Number(scale ?? 0) };
-}
-
-function isPartitioned(relation: CatalogObject | undefined): boolean {
-  const key = relation?.properties.partitionKey;
-  return key !== null && key !== undefined;
-}
-
-/** CONCURRENTLY, except on a partitioned table, for which PostgreSQL has no such form. */
-function indexSafely(plain: Statement, verb: RegExp, partitioned: boolean): Statement {
-  if (partitioned) return { ...plain, safe: false };
-  return { ...plain, sql: plain.sql.replace(verb, (found) => `${found}CONCURRENTLY `), safe: true };
-}
-
-function constraintSafely(
-  { id, properties }: CatalogObject,
-  parent: CatalogObject | undefined,
-  plain: Statement,
-): readonly Statement[] {
-  const type = String(properties.type);
-  const def = String(properties.def);
-  // A domain's, which PostgreSQL checks at once or not at all.
-  if (parent?.id.kind !== "table") return [plain];
-  if (properties.validated === false) return [plain];
-  if (type === "p" || type === "u") return keySafely(id, def, parent, plain);
-  if (type === "x" || (type === "f" && isPartitioned(parent))) return [{ ...plain, safe: false }];
-  const table = `ALTER TABLE ${qualified(id.schema, id.table)}`;
-  const name = identifier(id.name ?? "");
-  if (/ NOT ENFORCED$/.test(def)) return [plain];
-  return [
-    { ...plain, sql: `${table} ADD CONSTRAINT ${name} ${def} NOT VALID`, safe: true },
-    { ...plain, sql: `${table} VALIDATE CONSTRAINT ${name}`, safe: true },
-  ];
-}
-
-/** The index of a key is built on the side, and only then made the constraint's. */
-function keySafely(id: ObjectId, def: string, parent: CatalogObject, plain: Statement): readonly Statement[] {
-  const [, kind, nulls, columns, timing = ""] =
-    /^(PRIMARY KEY|UNIQUE)( NULLS NOT DISTINCT)? (\(.*\))( DEFERRABLE(?: INITIALLY DEFERRED)?)?$/s.exec(
-      def,
-    ) ?? [];
-  // With options of its index, or WITHOUT OVERLAPS, it has no such form, or one that is too rare to be written here.
-  const plainOnly =
-    columns === undefined || / WITH \(| WITHOUT OVERLAPS/.test(columns) || isPartitioned(parent);
-  if (plainOnly) return [{ ...plain, safe: false }];
-  const table = qualified(id.schema, id.table);
-  const name = identifier(id.name ?? "");
-  const index = `CREATE UNIQUE INDEX CONCURRENTLY ${name} ON ${table} ${columns}${nulls ?? ""}`;
-  return [
-    { ...plain, sql: index, safe: true },
-    {
-      ...plain,
-      sql: `ALTER TABLE ${table} ADD CONSTRAINT ${name} ${kind} USING INDEX ${name}${timing}`,
-      safe: true,
-    },
-  ];
-}
-
-/** A valid CHECK spares SET NOT NULL the look at every row under its lock (PostgreSQL 12 and newer). */
-function notNullSafely(plain: Statement): readonly Statement[] {
-  const [, table, column] = /^(ALTER TABLE .+) ALTER COLUMN (".+"|\S+) SET NOT NULL$/s.exec(plain.sql) ?? [];
-  if (table === undefined) return [plain];
-  const name = identifier("migrator_not_null");
-  return [
-    { ...plain, sql: `${table} ADD CONSTRAINT ${name} CHECK (${column} IS NOT NULL) NOT VALID` },
-    { ...plain, sql: `${table} VALIDATE CONSTRAINT ${name}` },
-    plain,
-    { ...plain, sql: `${table} DROP CONSTRAINT ${name}` },
-  ];
 }

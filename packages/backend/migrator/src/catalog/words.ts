@@ -176,5 +176,6 @@ function coded(name: string, value: Json): string {
 function show(value: Json): string {
   if (value === null) return "none";
   if (Array.isArray(value)) return value.map(show).join(", ") || "none";
-  return typeof value === "string" ? value.trim() || "none" : canonical(value);
+  // The text of a view ends with a semicolon.
+  return typeof value === "string" ? value.trim().replace(/;$/, "") || "none" : canonical(value);
 }

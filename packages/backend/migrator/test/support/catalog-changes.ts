@@ -14,8 +14,8 @@ export interface Change {
   readonly since?: number;
   /** Only seen where privileges count. */
   readonly privileges?: boolean;
-  /** Whether nobody knows how to put it right. */
-  readonly hopeless?: boolean;
+  /** Why nobody knows how to put it right. */
+  readonly hopeless?: { readonly reason: string };
   /** Part of the sentence. */
   readonly says?: string;
 }
@@ -635,7 +635,7 @@ export const CHANGES: readonly Change[] = [
     name: "an added cast",
     sql: "CREATE CAST (mood AS integer) WITH INOUT",
     finds: ["extra other cast"],
-    hopeless: true,
+    hopeless: { reason: "no statement is known that does it" },
   },
   // Names
   {
@@ -746,6 +746,23 @@ export const CHANGES: readonly Change[] = [
     finds: ["extra table x", "extra table y", "missing table left_one", "missing table right_one"],
     losesData: true,
   },
+  {
+    name: "an enum of another name and with other values",
+    sql: `CREATE TYPE state AS ENUM ('sad', 'ok', 'happy', 'more'); DROP MATERIALIZED VIEW author_count; DROP STATISTICS author_stats;
+      ALTER TABLE author ALTER mood DROP DEFAULT, ALTER mood TYPE state USING mood::text::state, ALTER mood SET DEFAULT 'ok', ALTER moods DROP DEFAULT,
+      ALTER moods TYPE state[] USING moods::text::state[], ALTER moods SET DEFAULT '{ok,happy}'; DROP TYPE mood;
+      CREATE STATISTICS author_stats (ndistinct, dependencies) ON mood, born FROM author;
+      CREATE MATERIALIZED VIEW author_count AS SELECT a.mood, count(*) AS n FROM author a GROUP BY a.mood;
+      CREATE UNIQUE INDEX author_count_idx ON author_count (mood)`,
+    finds: [
+      "changed column author.mood",
+      "changed column author.moods",
+      "extra enum state",
+      "missing enum mood",
+    ],
+    safe: false,
+    losesData: true,
+  },
   // Names that something else holds
   {
     name: "a unique index instead of a unique constraint",
@@ -812,6 +829,15 @@ export const CHANGES: readonly Change[] = [
     name: "a renamed table with a view of its old name",
     sql: "ALTER TABLE price RENAME TO price_2; CREATE VIEW price AS SELECT * FROM price_2",
     finds: ["changed table price", "extra view price"],
+  },
+  {
+    name: "a domain over another type that a column uses",
+    sql: "ALTER TABLE book DROP amount; DROP DOMAIN positive; CREATE DOMAIN positive AS bigint DEFAULT 1 CONSTRAINT positive_check CHECK (VALUE > 0); ALTER TABLE book ADD amount positive",
+    finds: ["changed domain positive"],
+    hopeless: {
+      reason:
+        "nothing changes it while other things need it: drop those, put it right, make them again, and check again",
+    },
   },
   // Where a column's values come from
   {

@@ -98,6 +98,21 @@ test.concurrent.each(CASES)("$name is put right with its rows", async (one) => {
   expect([...(await database.sql.unsafe(one.rows))]).toEqual(one.gives);
 });
 
+test("a column that rows need a value of is added, and waits for the values", async () => {
+  const database = await createTestDatabase();
+  await database.sql.unsafe("CREATE TABLE t (a int, b int NOT NULL); INSERT INTO t VALUES (1, 2)");
+  const expected = await catalogOf(database);
+  await database.sql.unsafe("ALTER TABLE t DROP COLUMN b");
+  const [missing] = await compareCatalogs(expected, await catalogOf(database));
+  const [add = "", demand = ""] = missing?.remedy.sql ?? [];
+  await database.sql.unsafe(add);
+  expect(demand).toContain("rows that are there need values");
+  await expect(database.sql.unsafe(demand)).rejects.toMatchObject({ code: "23502" });
+  await database.sql.unsafe("UPDATE t SET b = 3");
+  await database.sql.unsafe(demand);
+  expect(await compareCatalogs(expected, await catalogOf(database))).toEqual([]);
+});
+
 function catalogOf({ url }: TestDatabase): Promise<Catalog> {
   return withUrl(url, (database) => readCatalog(database));
 }

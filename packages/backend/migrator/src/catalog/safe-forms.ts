@@ -80,3 +80,17 @@ export function notNullSafely(plain: Statement): readonly Statement[] {
     { ...plain, sql: `${table} DROP CONSTRAINT ${name}` },
   ];
 }
+
+/** A column without a default of which rows must have a value cannot be added whole: they have none yet, and nobody here knows any. */
+export function columnSafely(plain: Statement): readonly Statement[] {
+  const [, added, table, column] =
+    /^((ALTER TABLE .+) ADD COLUMN ("(?:[^"]|"")+") (?!.* (?:DEFAULT|GENERATED) ).+) NOT NULL$/s.exec(
+      plain.sql,
+    ) ?? [];
+  if (added === undefined) return [plain];
+  const hint = "-- rows that are there need values before this runs";
+  return [
+    { ...plain, sql: added },
+    { ...plain, sql: `${hint}\n${table} ALTER COLUMN ${column} SET NOT NULL`, safe: false },
+  ];
+}

@@ -1,6 +1,13 @@
 import type { CatalogObject } from "./catalog.ts";
 import type { Step } from "./delta.ts";
-import { constraintSafely, indexSafely, isPartitioned, notNullSafely, type Statement } from "./safe-forms.ts";
+import {
+  columnSafely,
+  constraintSafely,
+  indexSafely,
+  isPartitioned,
+  notNullSafely,
+  type Statement,
+} from "./safe-forms.ts";
 
 /** What a step works on: the states before and after all steps, and the tables that they make. */
 export interface Setting {
@@ -24,6 +31,7 @@ export function inSafeForm(step: Step, setting: Setting): readonly Statement[] {
   }
   if (object?.id.kind === "index")
     return [indexSafely(plain, /^CREATE (UNIQUE )?INDEX /, isPartitioned(parent))];
+  if (object?.id.kind === "column" && step.verb === "create") return columnSafely(plain);
   const dropped = gone === undefined ? undefined : setting.before.get(gone);
   if (dropped?.id.kind === "index" && step.verb === "drop") {
     return [

@@ -33,6 +33,28 @@ export const CHANGES: readonly Change[] = [
     finds: ["missing column author.payload"],
   },
   {
+    name: "a dropped column that is NOT NULL and has no default",
+    sql: "ALTER TABLE book_tag DROP COLUMN tag CASCADE",
+    finds: [
+      "missing column book_tag.tag",
+      "missing primary key book_tag.book_tag_pkey",
+      "missing rule book_tag.book_quiet",
+    ],
+    safe: false,
+  },
+  {
+    name: "a dropped identity column",
+    sql: "ALTER TABLE author DROP COLUMN id CASCADE; CREATE VIEW author_names WITH (security_barrier = true) AS SELECT 1::bigint AS id, name FROM author",
+    finds: [
+      "changed view author_names",
+      "missing column author.id",
+      "missing foreign key book.book_author_fk",
+      "missing index author_recent_idx",
+      "missing primary key author.author_pkey",
+      "missing view book_list",
+    ],
+  },
+  {
     name: "an added column",
     sql: "ALTER TABLE author ADD COLUMN extra text",
     finds: ["extra column author.extra"],

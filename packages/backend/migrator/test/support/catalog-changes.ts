@@ -67,7 +67,7 @@ export const CHANGES: readonly Change[] = [
     losesData: true,
   },
   {
-    name: "a shorter varchar in a composite type",
+    name: "an added attribute",
     sql: "ALTER TYPE address ADD ATTRIBUTE city text",
     finds: ["extra attribute address.city"],
     losesData: true,
@@ -860,6 +860,57 @@ export const CHANGES: readonly Change[] = [
       reason:
         "nothing changes it while other things need it: drop those, put it right, make them again, and check again",
     },
+  },
+  {
+    name: "a longer varchar in a composite type",
+    given: "CREATE TYPE place AS (zip varchar(10))",
+    sql: "ALTER TYPE place ALTER ATTRIBUTE zip TYPE varchar(20) CASCADE",
+    finds: ["changed attribute place.zip"],
+    safe: false,
+    losesData: true,
+  },
+  {
+    name: "a shorter varchar in a composite type",
+    given: "CREATE TYPE place AS (zip varchar(10))",
+    sql: "ALTER TYPE place ALTER ATTRIBUTE zip TYPE varchar(5) CASCADE",
+    finds: ["changed attribute place.zip"],
+  },
+  // Publications
+  {
+    name: "a renamed column that a publication lists",
+    given: "CREATE PUBLICATION shop FOR TABLE book (id, blurb)",
+    sql: "ALTER TABLE book RENAME blurb TO text",
+    finds: ["changed published table book.shop", "extra column book.text", "missing column book.blurb"],
+    losesData: true,
+    since: 15,
+  },
+  {
+    name: "a renamed column in the filter of a publication",
+    given:
+      "CREATE PUBLICATION shop FOR TABLE author WHERE (id > 5 AND born IS NULL) WITH (publish = 'insert')",
+    sql: "ALTER TABLE author RENAME born TO birth",
+    finds: [
+      "changed check author.author_born_check",
+      "changed published table author.shop",
+      "changed statistics object author_stats",
+      "extra column author.birth",
+      "missing column author.born",
+    ],
+    losesData: true,
+    since: 15,
+  },
+  {
+    name: "a table that is not published",
+    given: "CREATE PUBLICATION shop FOR TABLE book, author",
+    sql: "ALTER PUBLICATION shop DROP TABLE book",
+    finds: ["missing published table book.shop"],
+  },
+  {
+    name: "a published table too many",
+    given: "CREATE PUBLICATION shop FOR TABLE book",
+    sql: "CREATE TABLE more (a integer); ALTER PUBLICATION shop ADD TABLE more",
+    finds: ["extra published table more.shop", "extra table more"],
+    losesData: true,
   },
   // Where a column's values come from
   {

@@ -53,7 +53,9 @@ const RELATIONS: ReadonlySet<string> = new Set(["table", "view", "materializedVi
 
 /** A step as it is. */
 export function plainStatement(step: Step, setting: Setting): Statement {
-  const rewrites = step.rewrites && !isOfMade(step, setting) && !isQuick(step, setting);
+  // Rows of a typed table are written anew with their type's attribute.
+  const mayRewrite = step.rewrites || / ALTER ATTRIBUTE .* TYPE /s.test(step.sql);
+  const rewrites = mayRewrite && !isOfMade(step, setting) && !isQuick(step, setting);
   // PostgreSQL ends the text of a view with a semicolon and that of a function with a line, of which whoever prints it knows nothing.
   const sql = throughText(step, setting).replace(/[\s;]+$/, "");
   return { sql, safe: !rewrites, losesData: losesData(step, setting), rewrites };
@@ -107,14 +109,16 @@ function typeChangeOf(
   before: Setting["before"],
   after: Setting["after"],
 ): { readonly from: string; readonly to: string } | undefined {
-  if (step.verb !== "alter" || !/ ALTER COLUMN .* TYPE /s.test(step.sql)) return undefined;
-  const key = step.consumes.find((one) => after.get(one)?.id.kind === "column");
+  if (step.verb !== "alter" || !/ ALTER (?:COLUMN|ATTRIBUTE) .* TYPE /s.test(step.sql)) return undefined;
+  const key = step.consumes.find((one) => CHANGES_TYPE.has(after.get(one)?.id.kind ?? ""));
   const [from, to] = [before.get(key ?? ""), after.get(key ?? "")].map((object) => object?.properties.type);
   // A rebuilt enum keeps its name.
   return from === undefined || to === undefined || from === to
     ? undefined
     : { from: String(from), to: String(to) };
 }
+
+const CHANGES_TYPE: ReadonlySet<string> = new Set(["column", "typeAttribute"]);
 
 const NUMBERS: readonly string[] = ["smallint", "integer", "bigint", "numeric"];
 

@@ -73,6 +73,14 @@ const CASES: readonly {
     ],
   },
   {
+    name: "a table that inherits no more",
+    given: "CREATE TABLE p (a int); CREATE TABLE c () INHERITS (p); INSERT INTO c VALUES (1)",
+    change: "ALTER TABLE c NO INHERIT p",
+    after: "INSERT INTO c VALUES (2)",
+    rows: "SELECT a FROM p ORDER BY a",
+    gives: [{ a: 1 }, { a: 2 }],
+  },
+  {
     name: "a renamed enum",
     given: "CREATE TYPE e AS ENUM ('a', 'b'); CREATE TABLE t (e e, f e[]); INSERT INTO t VALUES ('a', '{b}')",
     change: "ALTER TYPE e RENAME TO g",

@@ -1,4 +1,5 @@
 import { byText, type Catalog, type CatalogObject, isEqual, PRIVILEGE_KINDS } from "./catalog.ts";
+import { changesParent, handedOver } from "./inherited.ts";
 import { joinedByName } from "./same-name.ts";
 import { containerOf, type State, subtree } from "./state.ts";
 
@@ -33,9 +34,11 @@ export function findDifferences(expected: State, actual: State): readonly Findin
   );
   const changedKeys = new Set(changed.map(({ key }) => key));
   const attached = new Set(changed.filter((object) => changesItsPlace(object, actual)).map(({ key }) => key));
+  const handed = new Set(changed.flatMap((object) => handedTo(object, expected, actual)));
   const isTop = (object: CatalogObject, there: State, here: State) => {
     const container = containerOf(object);
     if (container === null) return true;
+    if (handed.has(object.key)) return false;
     // A default that the column's new type has changed is part of the column's difference.
     if (object.id.kind === "default" && changedKeys.has(container)) return false;
     // Its old or new source of values is the column's own.
@@ -70,7 +73,7 @@ export function findDifferences(expected: State, actual: State): readonly Findin
           ...{ change: "changed", expected: object, actual: actual.objects.get(object.key) },
           keys: changesItsPlace(object, actual)
             ? [...new Set([expected, actual].flatMap((state) => subtree(state, object.key)))]
-            : [object.key, ...valuesOf(object, expected, actual)],
+            : [object.key, ...valuesOf(object, expected, actual), ...handedTo(object, expected, actual)],
         }),
       ),
   ];
@@ -84,6 +87,11 @@ export function keyOfFinding({ expected, actual }: Finding): string {
 function differs(expected: CatalogObject, actual: CatalogObject | undefined): boolean {
   if (!actual) return false;
   return expected.parent !== actual.parent || !isEqual(expected.properties, actual.properties);
+}
+
+function handedTo(object: CatalogObject, expected: State, actual: State): readonly string[] {
+  const isHanded = changesParent(object, actual.objects.get(object.key));
+  return isHanded ? handedOver(object.key, expected, actual) : [];
 }
 
 /** A column's default, and the sequence that it has instead of an identity. */

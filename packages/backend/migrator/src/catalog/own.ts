@@ -70,7 +70,7 @@ const INHERITED = `select 'columnSetting' as kind, c.relkind, n.nspname as schem
       ('default', case when pg_get_expr(d.adbin, d.adrelid) is distinct from pg_get_expr(e.adbin, e.adrelid)
         then coalesce(pg_get_expr(d.adbin, d.adrelid), '') end),
       ('nullability', case when a.attnotnull <> b.attnotnull then case when a.attnotnull then 'NOT NULL' else 'NULL' end end)) v(setting, value)
-  where a.attnum > 0 and not a.attisdropped and not a.attislocal and a.attgenerated = '' and v.value is not null`;
+  where a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and v.value is not null`;
 
 /** Sampling of an index's expressions. */
 const INDEXES = `select 'indexSetting' as kind, c.relkind, n.nspname as schema, c.relname as table,

@@ -3,6 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { type Sessions, withAnswers, withSessions } from "./answers.ts";
 import { byText, type Catalog, type CatalogObject, keyOf } from "./catalog.ts";
 import { type Extracted, extractWith } from "./delta.ts";
+import { readMerged } from "./inherited.ts";
 import { isTelling, normalized } from "./normalize.ts";
 import { readOwn } from "./own.ts";
 import { publishedNeeds } from "./published.ts";
@@ -41,15 +42,18 @@ export async function withCatalogReader<T>(
 }
 
 async function readOnce(sessions: Sessions, options: CatalogOptions): Promise<Catalog> {
-  const { extracted, own, major } = await withAnswers(sessions, async ({ first, again, ask }) => {
+  const { extracted, own, merged, major } = await withAnswers(sessions, async ({ first, again, ask }) => {
     await extractWith(first);
-    const [extracted, own, version] = await Promise.all([extractWith(again), readOwn(ask), ask(VERSION)]);
-    return { extracted, own, major: Number(version[0]?.major) };
+    const reading = [extractWith(again), readOwn(ask), readMerged(ask), ask(VERSION)] as const;
+    const [extracted, own, merged, version] = await Promise.all(reading);
+    return { extracted, own, merged, major: Number(version[0]?.major) };
   });
+  const hidden = new Set([...extracted.members, ...merged]);
   const known = new Set(extracted.objects.map(({ key }) => key));
+  for (const key of merged) known.delete(key);
   const objects = [...extracted.objects, ...own(known), ...extracted.unread.flatMap(unreadObject)];
   const scope: Scope = { ...options, ledger: options.ledger ?? DRIZZLE_LEDGER };
-  const counting = scoped(objects.filter(isTelling), extracted.members, scope);
+  const counting = scoped(objects.filter(isTelling), hidden, scope);
   const newer = major < 16 ? await withNewerViews(counting) : counting;
   return catalogOf(newer.map(normalized), extracted);
 }

@@ -7,7 +7,7 @@ import { inSafeForm, type Setting } from "./safe.ts";
 import type { Statement } from "./safe-forms.ts";
 import { startSql, withSequenceName } from "./sequence-start.ts";
 import { addObject, excerpt, removeObject, type State, subtree, surroundings } from "./state.ts";
-import { eased, partitionSql, promotionSql } from "./tweaks.ts";
+import { eased, inheritanceSql, partitionSql, promotionSql } from "./tweaks.ts";
 
 /** What puts one difference right. */
 export interface Remedy {
@@ -30,14 +30,17 @@ export interface Planning {
 
 /** Puts a finding right in `work`, which becomes what the database is afterwards. */
 export function remedyFor(finding: Finding, expected: State, work: State, planning: Planning): Remedy {
-  const { before, after, old } = advance(finding.keys, expected, work);
+  const { before: start, after, old } = advance(finding.keys, expected, work);
   const moves = partitionSql(finding.actual, finding.expected);
   // The table is looked through under a lock of its own.
   if (moves.length > 0) return { sql: moves, safe: false, losesData: false };
   const promotion = promotionSql(finding.actual, finding.expected);
   if (promotion.length > 0) return { sql: promotion, safe: true, losesData: false };
+  const handing = inheritanceSql(finding.actual, finding.expected);
+  const before = handing.length > 0 ? handed(start, after, finding) : start;
   try {
-    const statements = statementsFor(before, after, old, work, planning);
+    const planned = statementsFor(before, after, old, work, planning);
+    const statements = [...handing.map(quick), ...planned];
     if (statements.length === 0) return { ...NONE, reason: "no statement is known that does it" };
     return {
       sql: statements.map(({ sql }) => sql),
@@ -48,6 +51,21 @@ export function remedyFor(finding: Finding, expected: State, work: State, planni
     // What the planner throws speaks of its own inside.
     return { ...NONE, reason: NO_PLAN };
   }
+}
+
+/** What is there once a table has its parent: all but the rest of its own properties. */
+function handed(before: Excerpt, after: Excerpt, { keys, expected }: Finding): Excerpt {
+  const changed = new Set(keys);
+  const isParted = ({ key }: CatalogObject) => changed.has(key) && key !== expected?.key;
+  const parentTable = expected?.properties.parentTable ?? null;
+  const kept = before.objects
+    .filter((object) => !isParted(object))
+    .map((object) =>
+      object.key === expected?.key
+        ? { ...object, properties: { ...object.properties, parentTable } }
+        : object,
+    );
+  return { ...before, objects: [...kept, ...after.objects.filter(isParted)] };
 }
 
 const NO_PLAN =

@@ -14,7 +14,7 @@ const CLUSTER_KINDS: ReadonlySet<string> = new Set(["role", "membership", "userM
 
 /**
  * The objects that count: no roles, nothing that came with an extension, nothing of the ledger, and nothing below any of these.
- * @param members keys of extensions' own objects
+ * @param members keys of extensions' own objects, and of what else does not count
  */
 export function scoped(
   objects: readonly CatalogObject[],

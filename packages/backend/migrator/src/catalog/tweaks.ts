@@ -1,6 +1,7 @@
 import { identifier, literal } from "../database/sql-text.ts";
 import type { CatalogObject } from "./catalog.ts";
 import type { Excerpt } from "./delta.ts";
+import { changesParent } from "./inherited.ts";
 import { qualified } from "./own-sql.ts";
 
 /** Two states of which the planner makes better SQL, and what is to be run before it. */
@@ -66,7 +67,7 @@ export function partitionSql(
     return [];
   const table = qualified(is.id.schema, is.id.name);
   const parentOf = ({ properties }: CatalogObject) => {
-    const parent = properties.parentTable as { readonly schema: string; readonly name: string };
+    const parent = properties.parentTable as unknown as Parent;
     return qualified(parent.schema, parent.name);
   };
   const isBound = ({ properties }: CatalogObject) => (properties.partitionBound ?? null) !== null;
@@ -76,6 +77,25 @@ export function partitionSql(
       ? [`ALTER TABLE ${parentOf(is)} ATTACH PARTITION ${table} ${is.properties.partitionBound}`]
       : []),
   ];
+}
+
+/** pg-delta would drop the table to give it another parent. */
+export function inheritanceSql(
+  was: CatalogObject | undefined,
+  is: CatalogObject | undefined,
+): readonly string[] {
+  if (!was || !is || !changesParent(was, is)) return [];
+  const [from, to] = [was, is].map(({ properties }) => properties.parentTable as unknown as Parent | null);
+  const table = `ALTER TABLE ${qualified(is.id.schema, is.id.name)}`;
+  return [
+    ...(from ? [`${table} NO INHERIT ${qualified(from.schema, from.name)}`] : []),
+    ...(to ? [`${table} INHERIT ${qualified(to.schema, to.name)}`] : []),
+  ];
+}
+
+interface Parent {
+  readonly schema: string;
+  readonly name: string;
 }
 
 /** A unique index that is there already becomes that of the key, instead of being built again. */

@@ -24,6 +24,12 @@ const LONG = "abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrstuvwxyz_abcdefghi";
 const ODD = `"Odd ""Names"""."Tëst Táble"`;
 const ODD_NAME = `"Odd ""Names"""."Tëst Táble"`;
 
+const INHERITANCE = `CREATE TABLE parent (a integer CONSTRAINT positive_a CHECK (a > 0), b text NOT NULL DEFAULT 'x');
+  CREATE TABLE child (z integer) INHERITS (parent); CREATE INDEX child_a_idx ON child (a);
+  CREATE TABLE other_child () INHERITS (parent); ALTER TABLE other_child ALTER b SET DEFAULT 'y';
+  CREATE TABLE single (a integer CONSTRAINT positive_a CHECK (a > 0), b text NOT NULL DEFAULT 'x', z integer);
+  CREATE VIEW single_view AS SELECT a FROM single`;
+
 /** Single changes to BASE_SCHEMA, over every kind of object. */
 export const CHANGES: readonly Change[] = [
   // Columns
@@ -911,6 +917,32 @@ export const CHANGES: readonly Change[] = [
     sql: "CREATE TABLE more (a integer); ALTER PUBLICATION shop ADD TABLE more",
     finds: ["extra published table more.shop", "extra table more"],
     losesData: true,
+  },
+  // Inheritance
+  {
+    name: "a table that inherits no more",
+    given: INHERITANCE,
+    sql: "ALTER TABLE child NO INHERIT parent",
+    finds: ["changed table child"],
+    says: "table `child` has the parent none; the migrations say parent",
+  },
+  {
+    name: "a table that inherits no more and changed otherwise",
+    given: INHERITANCE,
+    sql: "ALTER TABLE child NO INHERIT parent; ALTER TABLE child ENABLE ROW LEVEL SECURITY; DROP INDEX child_a_idx; ALTER TABLE child DROP COLUMN z",
+    finds: ["changed table child", "missing column child.z", "missing index child_a_idx"],
+  },
+  {
+    name: "a table with a default of its own that inherits no more",
+    given: INHERITANCE,
+    sql: "ALTER TABLE other_child NO INHERIT parent",
+    finds: ["changed table other_child", "missing default other_child.b"],
+  },
+  {
+    name: "a table that inherits",
+    given: INHERITANCE,
+    sql: "ALTER TABLE single INHERIT parent",
+    finds: ["changed table single"],
   },
   // Where a column's values come from
   {

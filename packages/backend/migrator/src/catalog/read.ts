@@ -3,10 +3,10 @@ import type { Database } from "../database/connect.ts";
 import { type Sessions, withAnswers, withSessions } from "./answers.ts";
 import { byText, type Catalog, type CatalogObject, keyOf } from "./catalog.ts";
 import { type Extracted, extractWith } from "./delta.ts";
+import { impliedNeeds } from "./implied.ts";
 import { readMerged } from "./inherited.ts";
 import { isTelling, normalized } from "./normalize.ts";
 import { readOwn } from "./own.ts";
-import { publishedNeeds } from "./published.ts";
 import { type Scope, scoped } from "./scope.ts";
 import { withNewerViews } from "./view-text.ts";
 
@@ -72,7 +72,7 @@ function catalogOf(objects: readonly CatalogObject[], { dependencies }: Extracte
   return {
     format: 1,
     objects: [...objects].sort((a, b) => byText(a.key, b.key)),
-    dependencies: [...dependencies, ...publishedNeeds(objects)]
+    dependencies: [...dependencies, ...impliedNeeds(objects)]
       // Before 16, a view needs itself.
       .filter(([from, to]) => from !== to && keys.has(from) && keys.has(to))
       .sort((a, b) => byText(a[0], b[0]) || byText(a[1], b[1])),

@@ -71,9 +71,11 @@ test.concurrent.each(POSSIBLE)("$name is found alone and put right", async (chan
   );
   expect(found.map(({ text }) => text).join("\n")).toContain(change.says ?? "");
   if (change.hopeless) return expect(found[0]?.remedy).toMatchObject({ sql: [], ...change.hopeless });
-  for (const sql of found.flatMap(({ remedy }) => remedy.sql)) expect(sql).not.toMatch(/[\s;]$/);
+  const sqls = found.flatMap(({ remedy }) => remedy.sql);
+  expect(sqls).toEqual(change.sqls ?? sqls);
+  for (const sql of sqls) expect(sql).not.toMatch(/[\s;]$/);
   expect(found.flatMap(({ remedy }) => remedy.reason ?? [])).toEqual([]);
-  for (const sql of found.flatMap(({ remedy }) => remedy.sql)) await run(subject.database, sql);
+  for (const sql of sqls) await run(subject.database, sql);
   const mended = await subject.read();
   expect(await compareCatalogs(expected, mended, options)).toEqual([]);
   // A table that was made anew has lost its grants, which may not count here, but do for the next.

@@ -3,7 +3,7 @@ import { type CompareOptions, counting } from "./compare.ts";
 import { type Excerpt, loadPlanner } from "./delta.ts";
 import { ownStatements, settingOf, withoutOwn } from "./remedy.ts";
 import { rolesOf } from "./roles.ts";
-import { plainStatement } from "./safe.ts";
+import { isNeeded, plainStatement } from "./safe.ts";
 import { eased } from "./tweaks.ts";
 
 /** One statement on the way from one catalog to another. */
@@ -30,7 +30,7 @@ export async function planBetween(
   const setting = settingOf(before, after);
   const own = ownStatements(setting);
   const easy = eased(withoutOwn(before), withoutOwn(after), setting.before);
-  const steps = planner(easy.before, easy.after, rolesOf(from, to));
+  const steps = planner(easy.before, easy.after, rolesOf(from, to)).filter((step) => isNeeded(step, setting));
   return [
     ...own.first,
     ...easy.first.map((sql) => ({ sql, losesData: false, rewrites: false })),

@@ -3,7 +3,7 @@ import type { Excerpt, Planner } from "./delta.ts";
 import type { Finding } from "./find.ts";
 import { OWN_KINDS } from "./own.ts";
 import { ownSql } from "./own-sql.ts";
-import { inSafeForm, type Setting } from "./safe.ts";
+import { inSafeForm, isNeeded, type Setting } from "./safe.ts";
 import type { Statement } from "./safe-forms.ts";
 import { startSql, withSequenceName } from "./sequence-start.ts";
 import { addObject, excerpt, removeObject, type State, subtree, surroundings } from "./state.ts";
@@ -43,7 +43,8 @@ export function remedyFor(finding: Finding, expected: State, work: State, planni
     const statements = [...handing.map(quick), ...planned];
     if (statements.length === 0) return { ...NONE, reason: "no statement is known that does it" };
     return {
-      sql: statements.map(({ sql }) => sql),
+      // What two changes need is planned once for each.
+      sql: statements.map(({ sql }) => sql).filter((sql, index, all) => sql !== all[index - 1]),
       safe: statements.every(({ safe }) => safe),
       losesData: statements.some(({ losesData }) => losesData),
     };
@@ -110,7 +111,9 @@ function statementsFor(
   const setting = settingOf(before, after);
   const own = ownStatements(setting);
   const easy = eased(withoutOwn(before), withoutOwn(after), old);
-  const steps = planner(easy.before, easy.after, roles).map((step) => withSequenceName(step, setting));
+  const steps = planner(easy.before, easy.after, roles)
+    .filter((step) => isNeeded(step, setting))
+    .map((step) => withSequenceName(step, setting));
   const rebuilt = new Set(steps.flatMap(({ destroys }) => destroys).filter((key) => setting.after.has(key)));
   const lost = [...rebuilt]
     .flatMap((key) => subtree(work, key))

@@ -1,4 +1,4 @@
-import type { CatalogObject } from "./catalog.ts";
+import { type CatalogObject, keyOf } from "./catalog.ts";
 import type { Step } from "./delta.ts";
 import {
   columnSafely,
@@ -50,6 +50,13 @@ function isOfMade(step: Step, { after, made }: Setting): boolean {
 }
 
 const RELATIONS: ReadonlySet<string> = new Set(["table", "view", "materializedView", "foreignTable"]);
+
+/** Whether a step does anything: pg-delta drops a default before another type also where there is none. */
+export function isNeeded({ sql, consumes }: Step, { before }: Setting): boolean {
+  if (!/ ALTER COLUMN .+ DROP DEFAULT$/s.test(sql)) return true;
+  const columns = consumes.flatMap((key) => before.get(key) ?? []).filter(({ id }) => id.kind === "column");
+  return columns.length === 0 || columns.some(({ id }) => before.has(keyOf({ ...id, kind: "default" })));
+}
 
 /** A step as it is. */
 export function plainStatement(step: Step, setting: Setting): Statement {

@@ -1,6 +1,7 @@
 import { type CatalogObject, canonical, type Json, type Properties } from "./catalog.ts";
 import type { Finding } from "./find.ts";
 import { nameOf, nounFor } from "./names.ts";
+import { CODES, PROPERTIES, WORDS } from "./vocabulary.ts";
 
 /** A difference in one sentence: "column `wishlist_items.sort_order` has no default; the migrations say 0". */
 export function sentenceFor({ change, expected, actual }: Finding): string {
@@ -108,45 +109,6 @@ function changeWords(name: string, is: Json, should: Json, object: CatalogObject
   );
 }
 
-/** For properties that are yes or no: what is said when the migrations say yes, and when they say no. */
-const WORDS: Readonly<Record<string, readonly [string, string]>> = {
-  "column.notNull": ["takes NULL; the migrations say NOT NULL", "is NOT NULL; the migrations let it be NULL"],
-  "domain.notNull": ["takes NULL; the migrations say NOT NULL", "is NOT NULL; the migrations let it be NULL"],
-  "index.valid": ["is INVALID: its build was cut short", "is valid; the migrations leave it INVALID"],
-  "constraint.validated": [
-    "is NOT VALID: old rows are unchecked",
-    "is validated; the migrations say NOT VALID",
-  ],
-  "table.rowSecurity": [
-    "has row level security disabled; the migrations enable it",
-    "has row level security enabled; the migrations do not",
-  ],
-  "table.forceRowSecurity": [
-    "does not force row level security; the migrations do",
-    "forces row level security; the migrations do not",
-  ],
-};
-
-const PROPERTIES: Readonly<Record<string, string>> = {
-  def: "definition",
-  generatedExpr: "expression",
-  baseType: "type",
-  usingExpr: "USING expression",
-  checkExpr: "WITH CHECK expression",
-  reloptions: "options",
-  enabled: "state",
-  ownedBy: "owner",
-  generation: "identity GENERATED",
-  minValue: "lowest value",
-  maxValue: "highest value",
-  parentTable: "parent",
-  partitionBound: "bounds",
-  partitionKey: "partition key",
-  persistence: "persistence",
-  replicaIdentity: "replica identity",
-  replicaIdentityIndex: "replica identity index",
-};
-
 function enumWords(is: readonly string[], should: readonly string[]): string {
   const lacking = should.filter((value) => !is.includes(value));
   const surplus = is.filter((value) => !should.includes(value));
@@ -156,17 +118,6 @@ function enumWords(is: readonly string[], should: readonly string[]): string {
     ...(surplus.length > 0 ? [`has ${show(surplus)}, which the migrations do not`] : []),
   ].join(" and ");
 }
-
-/** PostgreSQL's letters, by the property that has them. */
-const CODES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  enabled: { O: "enabled", D: "disabled", R: "enabled on replicas", A: "always enabled" },
-  triggerSetting: { O: "enabled", D: "disabled", R: "enabled on replicas", A: "always enabled" },
-  persistence: { p: "logged", u: "unlogged" },
-  replicaIdentity: { d: "default", f: "full", i: "index", n: "nothing" },
-  generation: { a: "ALWAYS", d: "BY DEFAULT" },
-  storage: { p: "PLAIN", e: "EXTERNAL", m: "MAIN", x: "EXTENDED" },
-  compression: { p: "pglz", l: "lz4" },
-};
 
 function coded(name: string, value: Json): string {
   return (typeof value === "string" ? CODES[name]?.[value] : undefined) ?? show(value);

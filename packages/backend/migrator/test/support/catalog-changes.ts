@@ -16,6 +16,8 @@ export interface Change {
   readonly privileges?: boolean;
   /** Why nobody knows how to put it right. */
   readonly hopeless?: { readonly reason: string };
+  /** All statements of all remedies, where they count. */
+  readonly sqls?: readonly string[];
   /** Part of the sentence. */
   readonly says?: string;
 }
@@ -84,6 +86,7 @@ export const CHANGES: readonly Change[] = [
     finds: ["changed column book.pages"],
     safe: false,
     says: "has the type integer; the migrations say bigint",
+    sqls: ['ALTER TABLE "public"."book" ALTER COLUMN "pages" TYPE bigint USING "pages"::bigint'],
   },
   {
     name: "a type with a default of its own text",
@@ -145,8 +148,9 @@ export const CHANGES: readonly Change[] = [
   },
   {
     name: "another identity increment",
-    sql: "ALTER TABLE author ALTER COLUMN id SET INCREMENT BY 7",
+    sql: "ALTER TABLE author ALTER COLUMN id SET INCREMENT BY 7 SET CYCLE",
     finds: ["changed column author.id"],
+    says: "is CYCLE; the migrations say NO CYCLE; it has the INCREMENT 7; the migrations say 2",
   },
   {
     name: "identity gone",
@@ -512,8 +516,9 @@ export const CHANGES: readonly Change[] = [
   // Sequences
   {
     name: "another increment",
-    sql: "ALTER SEQUENCE ticket INCREMENT 10",
+    sql: "ALTER SEQUENCE ticket AS bigint INCREMENT 10 MAXVALUE 900 NO CYCLE",
     finds: ["changed sequence ticket"],
+    says: "is NO CYCLE; the migrations say CYCLE; it has the type bigint; the migrations say integer; it has the INCREMENT 10; the migrations say 5; it has the MAXVALUE 900; the migrations say 1000",
   },
   { name: "a dropped sequence", sql: "DROP SEQUENCE ticket", finds: ["missing sequence ticket"] },
   { name: "an added sequence", sql: "CREATE SEQUENCE more", finds: ["extra sequence more"] },
@@ -607,6 +612,12 @@ export const CHANGES: readonly Change[] = [
     name: "another policy",
     sql: "ALTER POLICY event_read ON audit.event USING (true)",
     finds: ["changed policy audit.event.event_read"],
+  },
+  {
+    name: "a policy for another command",
+    sql: "DROP POLICY event_read ON audit.event; CREATE POLICY event_read ON audit.event AS RESTRICTIVE FOR UPDATE USING (level = 'low')",
+    finds: ["changed policy audit.event.event_read"],
+    says: "has the command UPDATE; the migrations say SELECT; it is RESTRICTIVE; the migrations say PERMISSIVE",
   },
   {
     name: "an added policy",

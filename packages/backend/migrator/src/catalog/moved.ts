@@ -116,18 +116,27 @@ function movedProperties(
     (properties, move) => withIndexName(object, properties, move),
     object.properties,
   );
-  const text = (pick: (spelling: Spelling) => readonly [RegExp, string]) => (value: string, name: string) =>
-    onHead(name === "def" && ROUTINES.has(object.id.kind), value, (head) =>
-      spellings.reduce((result, spelling) => result.replace(...pick(spelling)), head),
-    );
-  const is = mapped(
-    named,
-    moves,
-    text(({ was, is }) => [was, is]),
-  ) as Properties;
+  const { kind } = object.id;
+  const is = respelled(kind, named, moves, (text) =>
+    spellings.reduce((result, { was, is }) => result.replace(was, is), text),
+  );
   if (!expected) return is;
-  const plain = text(({ should, is }) => [should, is]);
-  return isEqual(is, mapped(expected.properties, [], plain)) ? expected.properties : is;
+  const should = respelled(kind, expected.properties, [], (text) =>
+    spellings.reduce((result, { should, is }) => result.replace(should, is), text),
+  );
+  return isEqual(is, should) ? expected.properties : is;
+}
+
+/** An object's properties with other names in the texts that PostgreSQL makes from what it has parsed. */
+export function respelled(
+  kind: string,
+  properties: Properties,
+  moves: readonly Moved[],
+  change: (text: string) => string,
+): Properties {
+  if (FREE_TEXTS.has(kind)) return properties;
+  const text = (value: string, name: string) => onHead(name === "def" && ROUTINES.has(kind), value, change);
+  return mapped(properties, moves, text) as Properties;
 }
 
 /** What people wrote, which no renaming changes. */

@@ -6,7 +6,12 @@ import type { Rename } from "./renames.ts";
 
 /** Gives an object the name and the schema that it should have. All that points to it, and its rows, stay. */
 export function renameBack({ expected, actual }: Rename): Remedy {
-  const { id } = expected;
+  const { id, properties } = expected;
+  if (id.kind === "extension") {
+    const schema = identifier(String(properties.schema));
+    const sql = `ALTER EXTENSION ${identifier(id.name ?? "")} SET SCHEMA ${schema}`;
+    return { sql: [sql], safe: true, losesData: false };
+  }
   const [what, as] = namedIn(actual);
   const action =
     id.schema === actual.id.schema

@@ -6,6 +6,7 @@ import {
   type ObjectId,
   type Properties,
 } from "./catalog.ts";
+import { extensionMoves, withExtensionMoved } from "./extension-moves.ts";
 import type { Finding } from "./find.ts";
 import { type Moved, moved } from "./moved.ts";
 import { type State, stateOf, subtree } from "./state.ts";
@@ -29,8 +30,8 @@ export interface Renamed {
  */
 export function withoutRenames(expected: Catalog, actual: Catalog): Renamed {
   const wanted = stateOf(expected);
-  const renames: Rename[] = [];
-  let catalog = actual;
+  const renames: Rename[] = [...extensionMoves(wanted, actual)];
+  let catalog = renames.reduce((moving, move) => withExtensionMoved(moving, wanted, move), actual);
   for (const kinds of STAGES) {
     for (let pairs = pairsOf(wanted, catalog, kinds); pairs.length > 0; ) {
       renames.push(...pairs);

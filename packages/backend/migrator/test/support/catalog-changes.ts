@@ -955,6 +955,15 @@ export const CHANGES: readonly Change[] = [
     sql: "ALTER TABLE single INHERIT parent",
     finds: ["changed table single"],
   },
+  {
+    name: "an extension in another schema",
+    given: `CREATE DOMAIN mail AS citext CHECK (VALUE <> ''); CREATE TABLE letter (sender citext DEFAULT 'x', receiver mail);
+      CREATE FUNCTION greet(who citext) RETURNS citext LANGUAGE sql AS 'SELECT who'; COMMENT ON FUNCTION greet IS 'hello';
+      CREATE VIEW senders AS SELECT sender || 'x'::citext AS text FROM letter WHERE sender <> 'y'`,
+    sql: "CREATE SCHEMA crm; ALTER EXTENSION citext SET SCHEMA crm",
+    finds: ["changed extension citext", "extra schema crm"],
+    says: "extension `citext` has the schema crm; the migrations say public",
+  },
   // Where a column's values come from
   {
     name: "an identity instead of a serial column",

@@ -211,7 +211,7 @@ describe("a failure of any kind is no drift: exit 2", () => {
     const args = [verb, "--migrations", await makeFolder(files), ...(target === "" ? [] : ["--url", target])];
     expect(await runCli(args, { env })).toMatchObject({
       exitCode: 2,
-      stderr: expect.stringContaining("error: "),
+      stderr: expect.stringContaining("error "),
     });
   });
 });
@@ -249,7 +249,7 @@ describe("the scratch database", () => {
     expect(await cli.done).toMatchObject({
       exitCode: 2,
       stderr: expect.stringContaining(
-        "error: the check was interrupted\nstate: nothing was changed; the scratch databases are removed\nfix: run again\n",
+        "error interrupted: the check was interrupted\nstate: nothing was changed; the scratch databases are removed\nfix: run again\n",
       ),
     });
     const pid = Number(row?.name.split("_")[2]);

@@ -14,7 +14,7 @@ import { BREAKPOINT, type MigrationFiles, makeFolder, THREE } from "./support/fo
 import { titled } from "./support/titled.ts";
 
 const INTERRUPTED =
-  "error: <what> was interrupted\nstate: nothing was changed; the scratch databases are removed\nfix: run again\n";
+  "error interrupted: <what> was interrupted\nstate: nothing was changed; the scratch databases are removed\nfix: run again\n";
 
 const NOBODY = new AbortController().signal;
 

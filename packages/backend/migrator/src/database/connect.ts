@@ -19,7 +19,7 @@ export interface Database {
   onNotice: (message: string) => void;
 }
 
-const NOTICE_LOSS = "set client_connection_check_interval = '2s'";
+const NOTICE_LOSS = "set client_connection_check_interval = '500ms'";
 
 /** Opens the database for the length of `work`. */
 export async function withDatabase<T>(

@@ -9,23 +9,24 @@ import {
   MARKS,
   preparePausing,
   resume,
+  untilItGoesOn,
   untilPaused,
 } from "./support/pausing.ts";
 import { startProxy } from "./support/proxy.ts";
-import { expectNoRunner } from "./support/sessions.ts";
+import { expectNoRunner, until } from "./support/sessions.ts";
 
 describe("SIGKILL of the runner leaves before or after, and a re-run finishes the job:", () => {
   let undisturbed: readonly string[] = [];
 
   beforeAll(async () => {
-    const place = await preparePausing(0, { forS: 0, noticesLoss: false });
+    const place = await preparePausing(0, 0);
     await migrate({ migrations: place.folder, url: place.database.url });
     undisturbed = await readCatalog(place.database.sql);
     await place.database.drop();
   });
 
   test.each(MARKS)("at mark %i, %s", async (mark) => {
-    const place = await preparePausing(mark, { forS: 20, noticesLoss: true });
+    const place = await preparePausing(mark, 20);
     const { sql } = place.database;
     const cli = await startCli(place.args);
     await untilPaused(sql);
@@ -39,17 +40,22 @@ describe("SIGKILL of the runner leaves before or after, and a re-run finishes th
   test.each([2, 20, 25])(
     "at mark %i, where the server does not notice and goes on: the re-run waits for it and runs nothing twice",
     async (mark) => {
-      const place = await preparePausing(mark, { forS: 0.6, noticesLoss: false });
-      const { sql } = place.database;
-      const cli = await startCli(place.args);
+      const place = await preparePausing(mark, 1.5);
+      const { sql, url } = place.database;
+      // A network that keeps the dead client's connection open.
+      const proxy = await startProxy(url);
+      const cli = await startCli(["migrate", "--migrations", place.folder, "--url", proxy.url]);
       await untilPaused(sql);
+      proxy.stall();
       cli.kill("SIGKILL");
       await cli.done;
       await resume(place);
       const events: Event[] = [];
-      const on = (event: Event) => events.push(event);
-      await migrate({ migrations: place.folder, url: place.database.url, on });
-      expect(events.map(({ type }) => type)).toContain("waiting");
+      const run = migrate({ migrations: place.folder, url, on: (event) => events.push(event) });
+      await until("a run that waits", async () => events.some(({ type }) => type === "waiting"));
+      await untilItGoesOn(sql);
+      proxy.cut();
+      await run;
       await expectFinished(place, undisturbed);
     },
   );
@@ -57,7 +63,7 @@ describe("SIGKILL of the runner leaves before or after, and a re-run finishes th
 
 describe("a session that is ended in the middle of a statement", () => {
   test("leaves the migration undone, says so, and a re-run finishes", async () => {
-    const place = await preparePausing(8, { forS: 20, noticesLoss: false });
+    const place = await preparePausing(8, 20);
     const { sql } = place.database;
     const run = runCli([...place.args, "--json"]);
     const pid = await untilPaused(sql);
@@ -80,7 +86,7 @@ describe("a network that fails", () => {
     ["in a concurrent build", 20],
     ["at the commit", 25],
   ])("by a reset %s: what the runner says is so, and a re-run finishes", async (_, mark) => {
-    const place = await preparePausing(mark, { forS: 0.7, noticesLoss: false });
+    const place = await preparePausing(mark, 0.7);
     const { sql } = place.database;
     const proxy = await startProxy(place.database.url);
     const run = runCli(["migrate", "--migrations", place.folder, "--url", proxy.url, "--json"]);
@@ -101,7 +107,7 @@ describe("a network that fails", () => {
   });
 
   test("by a reset of one connection: the runner looks again and says what became of its migration", async () => {
-    const place = await preparePausing(25, { forS: 0.7, noticesLoss: false });
+    const place = await preparePausing(25, 0.7);
     const { sql } = place.database;
     const proxy = await startProxy(place.database.url);
     const run = runCli(["migrate", "--migrations", place.folder, "--url", proxy.url, "--json"]);
@@ -120,7 +126,7 @@ describe("a network that fails", () => {
     ["in a transaction", 8],
     ["in a concurrent build", 20],
   ])("by silence %s: the runner ends once the connection does, and nothing is half done", async (_, mark) => {
-    const place = await preparePausing(mark, { forS: 0.3, noticesLoss: false });
+    const place = await preparePausing(mark, 0.3);
     const { sql } = place.database;
     const proxy = await startProxy(place.database.url);
     const cli = await startCli(["migrate", "--migrations", place.folder, "--url", proxy.url, "--json"]);
@@ -145,7 +151,7 @@ describe("a network that fails", () => {
   });
 
   test("by silence that ends by itself: the run goes on", async () => {
-    const place = await preparePausing(8, { forS: 0.3, noticesLoss: false });
+    const place = await preparePausing(8, 0.3);
     const proxy = await startProxy(place.database.url);
     const run = runCli(["migrate", "--migrations", place.folder, "--url", proxy.url]);
     await untilPaused(place.database.sql);
@@ -157,7 +163,7 @@ describe("a network that fails", () => {
   });
 
   test("by silence, and a person who stops the run twice", async () => {
-    const place = await preparePausing(8, { forS: 0.5, noticesLoss: false });
+    const place = await preparePausing(8, 0.5);
     const { sql } = place.database;
     const proxy = await startProxy(place.database.url);
     const cli = await startCli(["migrate", "--migrations", place.folder, "--url", proxy.url]);

@@ -64,10 +64,19 @@ test("a clone is made and dropped in a fraction of a second", async () => {
 
 test("a database is dropped although connections to it are open and busy", async () => {
   const database = await createTestDatabase();
-  const other = postgres(database.url, { max: 1, onnotice: () => {} });
+  // The driver would forget a query whose connection goes while it still asks for types.
+  const [other, witness] = [1, 2].map(() =>
+    postgres(database.url, { max: 1, fetch_types: false, onnotice: () => {} }),
+  ) as [postgres.Sql, postgres.Sql];
+  await database.sql`select 1`;
   const sleeping = expect(other`select pg_sleep(60)`).rejects.toThrow();
   const own = expect(database.sql`select pg_sleep(60)`).rejects.toThrow();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const busy = async () =>
+    (
+      await witness`select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
+    ).length;
+  await expect.poll(busy, { timeout: 30_000 }).toBe(2);
+  await witness.end();
   await database.drop();
   await Promise.all([sleeping, own]);
   await other.end({ timeout: 0 });

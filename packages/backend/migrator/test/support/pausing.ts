@@ -90,18 +90,13 @@ export interface PausingPlace {
 }
 
 /** A database with the base applied, on which a run of the five stops at a mark. */
-export async function preparePausing(
-  mark: number,
-  options: { forS: number; noticesLoss: boolean },
-): Promise<PausingPlace> {
+export async function preparePausing(mark: number, forS: number): Promise<PausingPlace> {
   const database = await createTestDatabase();
   const { sql, url, name } = database;
   await migrate({ migrations: await makeFolder([BASE]), url });
   await sql.unsafe(CONTROL);
   await sql.unsafe(`alter database ${quoted(name)} set test.stop = '${mark}'`);
-  await sql.unsafe(`alter database ${quoted(name)} set test.seconds = '${options.forS}'`);
-  if (options.noticesLoss)
-    await sql.unsafe(`alter database ${quoted(name)} set client_connection_check_interval = '20ms'`);
+  await sql.unsafe(`alter database ${quoted(name)} set test.seconds = '${forS}'`);
   const folder = await makeFolder([BASE, ...FIVE]);
   return { database, folder, args: ["migrate", "--migrations", folder, "--url", url] };
 }
@@ -112,11 +107,18 @@ export async function resume({ database }: PausingPlace): Promise<void> {
 
 /** Waits until a run has stopped at its mark. */
 export async function untilPaused(sql: Sql): Promise<number> {
-  return until("a run that pauses", async () => {
-    const [row] = await sql<{ pid: number }[]>`select pid from pg_stat_activity
-      where datname = current_database() and application_name = 'migrator' and wait_event = 'PgSleep'`;
-    return row?.pid;
-  });
+  return until("a run that pauses", () => findPaused(sql));
+}
+
+/** Waits until it goes on by itself. */
+export async function untilItGoesOn(sql: Sql): Promise<void> {
+  await until("a run that goes on", async () => (await findPaused(sql)) === undefined);
+}
+
+async function findPaused(sql: Sql): Promise<number | undefined> {
+  const [row] = await sql<{ pid: number }[]>`select pid from pg_stat_activity
+    where datname = current_database() and application_name = 'migrator' and wait_event = 'PgSleep'`;
+  return row?.pid;
 }
 
 /** Every migration, and every part of the divided one, stands whole or not at all, and ledger and run log say which. */

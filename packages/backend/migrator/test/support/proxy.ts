@@ -32,6 +32,8 @@ export async function startProxy(url: string): Promise<Proxy> {
       from.on("data", (data) => to.write(data));
       from.on("error", () => {});
       from.on("close", () => {
+        // Nothing goes through, not even the news of an end.
+        if (state === "stalled") return;
         pairs.delete(pair);
         to.destroy();
       });
@@ -60,6 +62,11 @@ export async function startProxy(url: string): Promise<Proxy> {
     },
     heal: () => {
       state = "open";
+      for (const pair of pairs) {
+        const isOver = pair.some((socket) => socket.destroyed);
+        for (const socket of pair) if (isOver) socket.destroy();
+        if (isOver) pairs.delete(pair);
+      }
       for (const socket of [...pairs].flat()) socket.resume();
     },
   };

@@ -25,6 +25,8 @@ export function project(
       env: { CI: "" },
       testTimeout: 60_000,
       hookTimeout: 60_000,
+      // Machines that are shared stand still for seconds now and then; the report tells which tests needed it.
+      retry: process.env.CI ? 1 : 0,
     },
   };
 }

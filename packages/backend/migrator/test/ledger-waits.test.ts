@@ -12,7 +12,7 @@ const RUNS = `${LEDGER}_runs`;
 /** A database with one of three migrations applied, and a table of the runner's that another session has locked. */
 async function locked(table: string, mode: string) {
   const database = await createTestDatabase();
-  const input = { migrations: await makeFolder(THREE), url: database.url, limits: { lockTimeout: "500ms" } };
+  const input = { migrations: await makeFolder(THREE), url: database.url, limits: { lockTimeout: "2s" } };
   await migrate({ ...input, to: "0000_author" });
   const other = await openOther(database.url, "long-report");
   await other.run(`begin; lock table ${table} in ${mode} mode`);
@@ -32,7 +32,7 @@ describe("a locked table of the runner's", () => {
     const heard: Event[] = [];
     const error = await failureOf(verb({ ...input, on: (event) => heard.push(event) }));
     expect(error).toMatchObject({ code: "ledger-locked", state: "nothing was changed", exitCode: 1 });
-    expect(error.message).toContain(`${table} could not be read within 500 ms`);
+    expect(error.message).toContain(`${table} could not be read within 2000 ms`);
     expect(error.fix).toContain("--lock-timeout");
     const blocker = `pid ${other.pid} (long-report, user `;
     expect(error.details).toContainEqual(expect.stringContaining(`in the way: ${blocker}`));

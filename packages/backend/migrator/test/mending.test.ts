@@ -26,7 +26,7 @@ describe.each(["repair", "baseline"] as const)("%s on a ledger that another sess
     const other = await openOther(database.url, "long-report");
     await other.run(`begin; lock table ${LEDGER} in share mode`);
     const before = await readLedgerRows(database.sql);
-    const limits = ["--lock-timeout", "500ms", "--retries", "1"];
+    const limits = ["--lock-timeout", "1s", "--retries", "1"];
     const result = await runCli([...args, "--url", database.url, ...limits]);
     expect(result.exitCode).toBe(1);
     const blocker = `in the way: pid ${other.pid} (long-report, user `;

@@ -85,7 +85,7 @@ describe("a table that another session has locked", () => {
     const { sql, url } = place.database;
     const other = await openOther(url, "billing service");
     await other.run("begin; select n from t");
-    const limits = ["--lock-timeout", "500ms", "--retries", "2", "--json"];
+    const limits = ["--lock-timeout", "1s", "--retries", "2", "--json"];
     const result = await runCli([...place.args, ...limits]);
     expect(result.exitCode).toBe(1);
     const error = errorOf(result);
@@ -359,7 +359,7 @@ describe("CREATE INDEX CONCURRENTLY", () => {
     const { sql, url } = place.database;
     const other = await openOther(url, "nightly report");
     await other.run("begin; insert into t values (1)");
-    const limits = { concurrentLockTimeout: "300ms", retries: 1 };
+    const limits = { concurrentLockTimeout: "1s", retries: 1 };
     const { events, run } = listen({ ...place.settings, limits });
     const done = failureOf(run);
     await until("the retry", async () => events.some(({ type }) => type === "retrying"));

@@ -490,7 +490,7 @@ test("VACUUM FULL, which stops everybody, waits no longer than --lock-timeout, a
   const place = await prepare(file);
   const reader = await openOther(place.database.url, "reader");
   await reader.run("begin; select * from t");
-  const error = await failureOf(migrate({ ...place.settings, limits: { lockTimeout: "500ms", retries: 1 } }));
+  const error = await failureOf(migrate({ ...place.settings, limits: { lockTimeout: "1s", retries: 1 } }));
   expect(error.details.join(" ")).toContain("tried 2 times; in the way: pid");
   await reader.run("commit");
   expect((await migrate(place.settings)).applied).toMatchObject([{ tag: file.tag }]);

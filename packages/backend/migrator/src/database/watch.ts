@@ -35,8 +35,9 @@ const LOOK_EVERY_MS = 250;
 const PATIENCE_MS = 400;
 
 /** When to look first, in ms: before the wait for a lock is over. */
-export function patienceOf({ lockTimeoutMs }: Limits): number {
-  return lockTimeoutMs === 0 ? PATIENCE_MS : Math.min(PATIENCE_MS, lockTimeoutMs / 2);
+export function patienceOf({ lockTimeoutMs, concurrentLockTimeoutMs }: Limits): number {
+  const waits = [lockTimeoutMs, concurrentLockTimeoutMs].filter((ms) => ms > 0);
+  return Math.min(PATIENCE_MS, ...waits.map((ms) => ms / 2));
 }
 
 /** How often a cancellation is repeated, in ms. */

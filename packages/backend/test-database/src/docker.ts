@@ -68,6 +68,7 @@ export async function startPostgresContainer(options: {
     .withEnvironment({ PGDATA: `${DATA_FOLDER}/data` })
     .withTmpFs({ [DATA_FOLDER]: "rw" })
     .withCommand(["postgres", ...flags])
+    .withHealthCheck(HEALTH_CHECK)
     .withStartupTimeout(START_MS)
     .start();
   return {
@@ -77,6 +78,17 @@ export async function startPostgresContainer(options: {
     },
   };
 }
+
+/**
+ * Testcontainers' own goes through a shell and is killed after a second. What the shell leaves is then PostgreSQL's child,
+ * as that is the container's first process, dies of a broken pipe, and PostgreSQL restarts as after a crash.
+ */
+const HEALTH_CHECK = {
+  test: ["CMD", "pg_isready", "--host", "localhost", "--username", "postgres"] as ["CMD", ...string[]],
+  interval: 500,
+  timeout: START_MS,
+  retries: 1000,
+};
 
 async function ensureImage(
   engine: ContainerRuntimeClient,

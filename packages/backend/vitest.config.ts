@@ -23,8 +23,9 @@ export function project(
       include: [...include],
       // What a run refuses in CI is asked for by the tests of just that.
       env: { CI: "" },
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
+      // Three times what the longest take on two slow cores with all else beside them.
+      testTimeout: 180_000,
+      hookTimeout: 180_000,
       // Machines that are shared stand still for seconds now and then; the report tells which tests needed it.
       retry: process.env.CI ? 1 : 0,
     },

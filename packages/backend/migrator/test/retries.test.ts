@@ -229,7 +229,7 @@ describe("what does not pass is not tried again", () => {
     await sql.unsafe(
       "create function slow(n int) returns int immutable language plpgsql as 'begin perform pg_sleep(20); return n; end'",
     );
-    const { events, run } = listen({ ...place.settings, limits: { statementTimeout: "300ms" } });
+    const { events, run } = listen({ ...place.settings, limits: { statementTimeout: "1s" } });
     const error = await failureOf(run);
     expect(error).toMatchObject({ code: "statement-failed", exitCode: 1 });
     expect(error.details.join("\n")).toContain(says);

@@ -32,8 +32,14 @@ function partOf(catalog: string, columns: readonly string[], startXid: string): 
   ].join(" union all ");
 }
 
-/** A dropped column leaves a row that means nothing. */
-const WHERE: Readonly<Record<string, string>> = { pg_attribute: "not t.attisdropped" };
+/**
+ * A dropped column leaves a row that means nothing. A default that is set again has another number and is the same; what it
+ * depends on stands in its expression.
+ */
+const WHERE: Readonly<Record<string, string>> = {
+  pg_attribute: "not t.attisdropped",
+  pg_depend: "'pg_catalog.pg_attrdef'::regclass not in (t.classid, t.refclassid)",
+};
 
 /** Catalogs of data and not of a schema. */
 const SKIPPED = ["pg_statistic", "pg_statistic_ext_data", "pg_largeobject", "pg_largeobject_metadata"];

@@ -120,13 +120,15 @@ function repeat(action: () => Promise<void>, firstMs: number, everyMs: number): 
   };
 }
 
-/** Of a session that this role may not see into, PostgreSQL gives NULL for its start. */
-function sightSql(pid: number): string {
-  return `select
-    (select string_agg(format('pid %s (%s, user %s, %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no name'), a.usename,
+/** A row `a` of pg_stat_activity, for people. Of a session that this role may not see into, PostgreSQL gives NULL for its start. */
+export const SESSION_IN_WORDS = `format('pid %s (%s, user %s, %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no name'), a.usename,
         case when a.backend_start is null then 'what it does is not shown to this role'
           else format('%s for %s s: %s', coalesce(a.state, 'state not shown'), round(extract(epoch from clock_timestamp() - a.state_change)),
-            left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80)) end), '; ')
+            left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80)) end)`;
+
+function sightSql(pid: number): string {
+  return `select
+    (select string_agg(${SESSION_IN_WORDS}, '; ')
       from pg_catalog.pg_stat_activity a where a.pid = any(pg_catalog.pg_blocking_pids(${pid}))) as blockers,
     (select format('%s%s', p.phase, case when greatest(p.blocks_total, p.tuples_total) > 0 then format(', %s %%',
         round(least(100, 100 * case when p.tuples_total > 0 then p.tuples_done / p.tuples_total else p.blocks_done / nullif(p.blocks_total, 0) end))) end)

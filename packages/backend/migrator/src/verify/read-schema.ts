@@ -6,6 +6,7 @@ import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError, serverWords } from "../database/failures.ts";
 import { type LockKey, lockKey } from "../database/lock.ts";
 import type { Session } from "../database/session.ts";
+import { SESSION_IN_WORDS } from "../database/watch.ts";
 import { EXIT, MigratorError, messageOf } from "../errors.ts";
 import type { Limits } from "../limits.ts";
 
@@ -70,9 +71,7 @@ interface Holders {
 
 function holdersSql({ classId, objectId }: LockKey): string {
   return `select
-    (select string_agg(format('pid %s (%s, user %s, %s for %s s: %s) with %s', a.pid, coalesce(nullif(a.application_name, ''), 'no name'),
-        a.usename, coalesce(a.state, 'state not shown'), round(extract(epoch from clock_timestamp() - a.state_change)),
-        left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80), l.tables), '; ')
+    (select string_agg(${SESSION_IN_WORDS} || ' with ' || l.tables, '; ')
       from (select pid, string_agg(relation::regclass::text, ', ') as tables from pg_catalog.pg_locks
         where granted and mode = 'AccessExclusiveLock' and pid <> pg_backend_pid() and relation >= 16384
           and database = (select oid from pg_catalog.pg_database where datname = current_database()) group by pid) l

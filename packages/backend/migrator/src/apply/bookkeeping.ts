@@ -48,8 +48,8 @@ export function ownStep(...statements: readonly string[]): Step {
 
 /** The last step of a migration's transaction: the ledger's change, the run log's row, and the time it all took. */
 export function closingStep(books: Books, ledger: LedgerName, ledgerSql: string, run: RunRecord): Step {
-  const history = books.keepsHistory ? [insertDoneSql(ledger, run)] : [];
-  return ownStep(ledgerSql, ...history, `select ${ELAPSED_MS} as "durationMs"`);
+  const record = books.keepsHistory ? insertDoneSql(ledger, run) : `select ${ELAPSED_MS} as "durationMs"`;
+  return ownStep(ledgerSql, record);
 }
 
 /** The time that the last step measured, in ms. */

@@ -27,7 +27,7 @@ export async function withDatabase<T>(
   work: (database: Database) => Promise<T>,
   on: Listener = SILENT,
 ): Promise<T> {
-  return withServer(connection, (url) => withUrl(url, work), on);
+  return withServer(connection, (url) => withUrl(url, work, { awaitEnd: false }), on);
 }
 
 /** The URL of the database that is meant, its server up while `work` runs: the embedded one is started and stopped. */
@@ -48,8 +48,15 @@ export async function withServer<T>(
   }
 }
 
-/** @throws MigratorError for a server that cannot be reached or does not let us in */
-export async function withUrl<T>(href: string, work: (database: Database) => Promise<T>): Promise<T> {
+/**
+ * @param awaitEnd whether the server's backend shall have ended afterwards: whoever drops or copies the database needs that
+ * @throws MigratorError for a server that cannot be reached or does not let us in
+ */
+export async function withUrl<T>(
+  href: string,
+  work: (database: Database) => Promise<T>,
+  { awaitEnd = true }: { readonly awaitEnd?: boolean } = {},
+): Promise<T> {
   const url = new URL(href);
   const address = addressOf(url);
   const sessionSettings = [
@@ -76,15 +83,14 @@ export async function withUrl<T>(href: string, work: (database: Database) => Pro
     () => sessionSettings.push(NOTICE_LOSS),
     () => undefined,
   );
-  let graceS = 0;
   try {
     const result = await work(database);
-    graceS = 5;
+    await (awaitEnd ? database.sql.end({ timeout: 5 }) : database.sql.leave({ timeout: 5 }));
     return result;
   } catch (error) {
-    throw (await greeting) ?? error;
-  } finally {
-    // After a failure nothing that is still under way is waited for: it may wait for a connection that is gone.
-    await database.sql.end({ timeout: graceS });
+    const failure = (await greeting) ?? error;
+    // Nothing that is still under way is waited for: it may wait for a connection that is gone.
+    await database.sql.end({ timeout: 0 });
+    throw failure;
   }
 }

@@ -122,13 +122,13 @@ export function upgradeRunLogSql(ledger: LedgerName): string {
 /** Time since the transaction began, in ms. */
 export const ELAPSED_MS = "extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000";
 
-/** Runs inside the migration's transaction, so that the log says "done" exactly when it is. Times are the server's. */
+/**
+ * Runs inside the migration's transaction, so that the log says "done" exactly when it is. Times are the server's. Gives
+ * its `durationMs`.
+ */
 export function insertDoneSql(ledger: LedgerName, run: RunRecord): string {
-  return insertSql(ledger, run, {
-    started: "transaction_timestamp()",
-    duration: ELAPSED_MS,
-    outcome: "done",
-  });
+  const timing = { started: "transaction_timestamp()", duration: ELAPSED_MS, outcome: "done" } as const;
+  return `${insertSql(ledger, run, timing)} returning duration_ms as "durationMs"`;
 }
 
 /** Begins the record of a run in segments, which a later run can take up. Gives its `id`. */

@@ -1,16 +1,23 @@
 import { connect, Socket } from "node:net";
 import type { ServerAddress } from "../connection-url.ts";
 
+/** What a socket tells. */
+export interface SocketEvents {
+  /** All that was to be sent is with the system, our goodbye included. */
+  onFinish(): void;
+  /** It is closed, by whomever. */
+  onClose(): void;
+}
+
 /**
  * The one socket of a client, for postgres.js' option of that name. A second one is refused: the driver would otherwise
  * reconnect after a loss and send what is left of a cut migration to a session that has neither its transaction nor the lock.
  * @param timeoutMs longest wait for the connection
- * @param onClose called once it is closed, by whomever
  */
 export function oneSocket(
   address: ServerAddress,
   timeoutMs: number,
-  onClose: () => void,
+  { onFinish, onClose }: SocketEvents,
 ): () => Promise<Socket> {
   let failure = connectionLost();
   let used = false;
@@ -21,7 +28,7 @@ export function oneSocket(
       failure = error;
       return broken(error);
     });
-    return socket.once("close", onClose);
+    return socket.once("finish", onFinish).once("close", onClose);
   };
 }
 

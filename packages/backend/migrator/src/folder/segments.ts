@@ -27,11 +27,20 @@ export interface LoneStatement {
 const SUSPICIOUS =
   /\b(concurrently|vacuum|system|database|tablespace|subscription|cluster|reindex|commit|begin|start|end|rollback|abort|prepare|discard|stdin|stdout)\b/i;
 
+const known = new WeakMap<Script, Promise<readonly Segment[]>>();
+
 /**
  * How a file is committed: one segment for most. Only files in which a suspicious word stands are parsed, with
  * PostgreSQL's own parser; a word in a comment, a string or a function's body then means nothing.
+ * @returns the same for the same script, so that it can be asked for before it is needed
  */
-export async function segmentsOf(script: Script): Promise<readonly Segment[]> {
+export function segmentsOf(script: Script): Promise<readonly Segment[]> {
+  const segments = known.get(script) ?? divide(script);
+  known.set(script, segments);
+  return segments;
+}
+
+async function divide(script: Script): Promise<readonly Segment[]> {
   const numbered = script.statements.map((statement, index) => ({ ...statement, number: index + 1 }));
   if (!script.statements.some(({ sql }) => SUSPICIOUS.test(sql)))
     return [{ transactional: true, statements: numbered, settings: [] }];

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import * as z from "zod/mini";
 import { MigratorError, messageOf } from "../errors.ts";
 import { type Statement, splitStatements } from "./statements.ts";
@@ -70,6 +71,9 @@ const journalSchema = z.looseObject({
 /** Journal of a folder, in Drizzle's form. */
 export type Journal = z.infer<typeof journalSchema>;
 
+/** How many migrations are read without a pause: a millisecond's work. */
+const FILES_AT_ONCE = 16;
+
 /**
  * Reads the whole folder before anything runs: nothing is decided on half of it.
  * @throws MigratorError `folder-missing`, `journal-missing`, `journal-broken`, `v1-layout`
@@ -79,7 +83,12 @@ export async function readFolder(path: string): Promise<MigrationFolder> {
   if (hasV1Layout(path, names)) throw v1Layout(path, existsSync(journalPath(path)));
   const journal = await readJournal(path, names);
   const snapshots = new Set(await readdir(join(path, "meta")).catch(() => []));
-  const migrations = journal.entries.map((entry) => readMigration(path, names, snapshots, entry));
+  const migrations: Migration[] = [];
+  for (const [index, entry] of journal.entries.entries()) {
+    // Between two handfuls the database, which is connected to meanwhile, can be answered: a start would wait for all files.
+    if (index % FILES_AT_ONCE === FILES_AT_ONCE - 1) await setImmediate();
+    migrations.push(readMigration(path, names, snapshots, entry));
+  }
   const named = new Set(migrations.map((migration) => migration.fileName));
   const orphans = [...names].filter((name) => isUpFile(name) && !named.has(name)).sort();
   return { path, migrations, orphans };

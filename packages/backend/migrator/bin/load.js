@@ -9,12 +9,15 @@ const vm = require("node:vm");
 
 const dist = join(__dirname, "..", "dist");
 
+/** The file that holds the command line with all verbs. */
+exports.wholeBundle = join(dist, "cli.cjs");
+
 /** @returns the file that holds the command line: for some verbs one that holds no other */
 exports.bundleOf = (args) => {
   // As cli.ts finds the verb.
   const verb = args.find((arg) => !arg.startsWith("-"));
   const own = join(dist, `cli-${verb}.cjs`);
-  return /^[a-z]+$/.test(verb) && existsSync(own) ? own : join(dist, "cli.cjs");
+  return /^[a-z]+$/.test(verb) && existsSync(own) ? own : exports.wholeBundle;
 };
 
 /** @returns the exports of the bundle in `file` */

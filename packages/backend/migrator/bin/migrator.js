@@ -3,7 +3,7 @@
 // Node starts that 20 to 30 ms sooner than an ES module.
 const { existsSync, readFileSync, statSync } = require("node:fs");
 const { join } = require("node:path");
-const { bundleOf, load } = require("./load.js");
+const { bundleOf, load, wholeBundle } = require("./load.js");
 
 const root = join(__dirname, "..");
 const args = process.argv.slice(2);
@@ -30,6 +30,7 @@ if (isStale()) {
 // Again, since what was built just now may be another.
 load(bundleOf(args))
   .main(args)
+  .then((exitCode) => exitCode ?? load(wholeBundle).main(args))
   .then((exitCode) => {
     process.exitCode = exitCode;
     // Nothing is left to do: to take the heap apart, and to hear the server's goodbye, would be a tenth of the whole. An

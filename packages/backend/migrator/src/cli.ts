@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import type { Verb } from "./commands/shared.ts";
+import { codeOf } from "./database/failures.ts";
 import { EXIT, MigratorError } from "./errors.ts";
 import { printFailure } from "./report/failure.ts";
 import { createOutput, type Output } from "./report/output.ts";
@@ -14,6 +15,8 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
   rollback: () => import("./commands/rollback.ts"),
   restore: () => import("./commands/restore.ts"),
   status: () => import("./commands/status.ts"),
+  plan: () => import("./commands/plan.ts"),
+  lint: () => import("./commands/lint.ts"),
   check: () => import("./commands/check.ts"),
   prove: () => import("./commands/prove.ts"),
   downs: () => import("./commands/downs.ts"),
@@ -25,10 +28,13 @@ const VERBS: Readonly<Record<string, () => Promise<{ readonly verb: Verb }>>> = 
 };
 
 /** Verbs whose exit code 1 is an answer, which a failure must not be taken for: they could not check. */
-const ANSWERING: ReadonlySet<string> = new Set(["check", "prove", "downs"]);
+const ANSWERING: ReadonlySet<string> = new Set(["check", "prove", "downs", "plan", "lint"]);
 
-/** Runs the command line and returns its exit code. All errors of all verbs end here, cleaned of passwords. */
-export async function main(args: readonly string[]): Promise<number> {
+/**
+ * Runs the command line. All errors of all verbs end here, cleaned of passwords.
+ * @returns its exit code; undefined where nothing was done, and the bundle with all verbs is needed for it
+ */
+export async function main(args: readonly string[]): Promise<number | undefined> {
   for (const text of [...args, ...args.map(textAfterEquals)]) keepSecretOf(text);
   for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosedPipe);
   const output = createOutput(args.includes("--json"), (text) => redact(text, keptSecrets()));
@@ -37,6 +43,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return await runVerb(args, output, interruptSignal(output, failed));
   } catch (error) {
     if (error instanceof CommanderError) return usage(error, output);
+    if (codeOf(error) === "WHOLE_BUNDLE") return undefined;
     printFailure(output, error);
     return error instanceof MigratorError ? Math.max(failed, error.exitCode) : failed;
   }

@@ -1,5 +1,13 @@
 import type { Problem } from "./problem.ts";
 
+/** What a plan says of a migration before it runs. */
+export interface Expected {
+  /** In one line. */
+  readonly summary: string;
+  /** For how long its locks are held. */
+  readonly held: "instant" | "seconds" | "minutes";
+}
+
 /** What a long-running verb tells while it runs; the command line prints these to stderr or stdout. */
 export type Event =
   | { readonly type: "embedded"; readonly url: string; readonly started: boolean }
@@ -13,11 +21,13 @@ export type Event =
       /** What down files say on their `-- loses:` lines. */
       readonly loses?: readonly { readonly tag: string; readonly what: string }[];
     }
+  | { readonly type: "starting"; readonly tag: string; readonly expected: Expected }
   | {
       readonly type: "ran";
       readonly tag: string;
       readonly durationMs: number;
       readonly direction: "up" | "down";
+      readonly expected?: Expected | undefined;
     }
   | { readonly type: "saving" | "restoring"; readonly tag: string; readonly what: string }
   | {

@@ -75,3 +75,11 @@ function looksAhead({ strict, severities }: Settings): boolean {
   const choice = severities["schema-ahead"];
   return choice === undefined ? strict : choice !== "off";
 }
+
+/** The applied ones in the order of the ledger: with a late merge, another than the journal's. */
+export function appliedOf({ plan }: Survey): readonly Migration[] {
+  return plan.entries
+    .filter(({ row }) => row !== undefined)
+    .sort((a, b) => (a.row?.id ?? 0) - (b.row?.id ?? 0))
+    .flatMap(({ migration }) => migration ?? []);
+}

@@ -1,5 +1,6 @@
 import type { LedgerCondition } from "../database/ledger.ts";
 import type { Direction, PartialRun, RunRecord } from "../database/run-log.ts";
+import type { Expected } from "../events.ts";
 import type { Migration, Script } from "../folder/read.ts";
 import type { Segment } from "../folder/segments.ts";
 import type { Pause, Step } from "./execute.ts";
@@ -28,6 +29,8 @@ export interface Job {
   readonly save?: ((segment: number, after: number) => Pause | undefined) | undefined;
   /** What the run log shall say of it beside its outcome. */
   readonly note?: string | undefined;
+  /** What a plan says that it will do. */
+  readonly expected?: Expected | undefined;
 }
 
 /** What the run log keeps of a job. */

@@ -5,7 +5,7 @@ import { showServer } from "../database/inspect.ts";
 import { hasRows, insertRowSql, type LedgerRow } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
 import type { PartialRun } from "../database/run-log.ts";
-import { type Listener, SILENT } from "../events.ts";
+import { type Expected, type Listener, SILENT } from "../events.ts";
 import type { Migration, Script } from "../folder/read.ts";
 import { segmentsOf } from "../folder/segments.ts";
 import type { Problem } from "../problem.ts";
@@ -31,12 +31,30 @@ export interface MigrateResult {
   readonly problems: readonly Problem[];
 }
 
-/** Applies what is pending: in journal order, each migration in a transaction of its own with its ledger row inside. */
+/** What somebody has found out about a run before it. */
+export interface Clearance {
+  /** For the run log, beside each migration. */
+  readonly note?: string | undefined;
+  /** By tag: what the plan says of it. */
+  readonly expected: ReadonlyMap<string, Expected>;
+}
+
+/**
+ * Asked under the lock, before the first write: whether a run may begin.
+ * @throws MigratorError where it may not
+ */
+export type Gate = (database: Database, now: Survey) => Promise<Clearance>;
+
+/**
+ * Applies what is pending: in journal order, each migration in a transaction of its own with its ledger row inside.
+ * @param gate may refuse
+ */
 export async function migrate(
   settings: Settings,
   options: MigrateOptions = {},
   on: Listener = SILENT,
   signal: AbortSignal = NEVER,
+  gate?: Gate,
 ): Promise<MigrateResult> {
   const work = async (database: Database, survey: Surveyor) => {
     const glance = await survey(options);
@@ -53,7 +71,12 @@ export async function migrate(
       assertNoErrors(plan.problems, on);
       on({ type: "problems", problems: plan.problems });
       if (run.length === 0) return resultOf(database, now, []);
-      const jobs = await jobsOf(run, settings.ledger, inspection.ledger, plan.cut);
+      const clearance = await gate?.(database, now);
+      const jobs = (await jobsOf(run, settings.ledger, inspection.ledger, plan.cut)).map((job) => ({
+        ...job,
+        note: clearance?.note,
+        expected: clearance?.expected.get(job.migration.tag),
+      }));
       on({ type: "planned", tags: run.map((migration) => migration.tag), direction: "up" });
       const books = openBooks(inspection.facts, settings.ledger, on);
       const applied = await withRunContext({ database, settings, on, signal }, inspection.facts, (context) =>

@@ -26,6 +26,8 @@ export async function runJobs(
   const pipeline = createPipeline(context, jobs, books);
   const done: Ran[] = [];
   for (const [index, job] of jobs.entries()) {
+    const { expected } = job;
+    if (expected) context.on({ type: "starting", tag: job.migration.tag, expected });
     const durationMs = await runJob({ context, books, pipeline, index }, job).catch(
       async (error: unknown) => {
         await flushCommits(context);
@@ -37,7 +39,7 @@ export async function runJobs(
     );
     const ran = { tag: job.migration.tag, durationMs };
     done.push(ran);
-    context.on({ type: "ran", ...ran, direction: job.direction });
+    context.on({ type: "ran", ...ran, direction: job.direction, expected });
   }
   return done;
 }

@@ -1,6 +1,7 @@
-import { migrate } from "../apply/migrate.ts";
-import { readSettings } from "../config.ts";
+import { type Gate, migrate } from "../apply/migrate.ts";
+import { readSettings, type Settings } from "../config.ts";
 import { EXIT } from "../errors.ts";
+import type { Listener } from "../events.ts";
 import { eventPrinter } from "../report/events.ts";
 import { reportMigrate } from "../report/results.ts";
 import { addLimitFlags, addStrictFlag, addTargetFlags, settingsFrom, text, type Verb } from "./shared.ts";
@@ -14,12 +15,42 @@ export const verb: Verb = {
     addLimitFlags(command);
     command
       .option("--to <tag>", "stop after this migration")
-      .option("--allow-out-of-order", "also run migrations whose place is before an applied one");
+      .option("--allow-out-of-order", "also run migrations whose place is before an applied one")
+      .option(
+        "--plan <file>",
+        "run exactly what `plan --out` wrote there, or refuse and say what has changed",
+      )
+      .option(
+        "--skip-preflight <reason>",
+        "run although the data does not fit (production); the reason is logged",
+      );
   },
   async run(flags, output, signal) {
     const settings = await readSettings(settingsFrom(flags));
     const options = { to: text(flags.to), allowOutOfOrder: flags.allowOutOfOrder === true };
-    reportMigrate(output, await migrate(settings, options, eventPrinter(output), signal));
+    const on = eventPrinter(output);
+    const asked = { plan: text(flags.plan), skipPreflight: text(flags.skipPreflight) };
+    const gate = isGuarded(settings, asked) ? await openGate(settings, asked, on, signal) : undefined;
+    reportMigrate(output, await migrate(settings, options, on, signal, gate));
     return EXIT.done;
   },
 };
+
+/** What a run shall be held to. */
+interface Asked {
+  readonly plan: string | undefined;
+  readonly skipPreflight: string | undefined;
+}
+
+function isGuarded({ production }: Settings, { plan, skipPreflight }: Asked): boolean {
+  return production || plan !== undefined || skipPreflight !== undefined;
+}
+
+/** Loaded only here: most runs look at nothing but ledger and folder. */
+async function openGate(settings: Settings, asked: Asked, on: Listener, signal: AbortSignal): Promise<Gate> {
+  const [{ gateOf }, { showSummary }] = await Promise.all([
+    import("../review/gate.ts"),
+    import("../report/review-words.ts"),
+  ]);
+  return gateOf(settings, { ...asked, show: showSummary }, on, signal);
+}

@@ -7,12 +7,20 @@ import { count, duration, shortPath } from "./text.ts";
 export function eventPrinter(output: Output): Listener {
   const sighting = sightingPrinter(output);
   return (event) => {
-    if (event.type === "ran") output.line(`${event.tag}  ${duration(event.durationMs)}`);
+    if (event.type === "ran") output.line(lineOfRun(event));
     else if (event.type === "problems") noteProblems(output, event.problems);
     else if (event.type === "planned" && event.direction === "down") sayWillUndo(output, event);
     else if (event.type === "sighting") sighting(event);
     else output.note(colors.dim(noteOf(event)));
   };
+}
+
+/** What was measured beside what was planned: locks are held for no longer than the transaction is open. */
+function lineOfRun({ tag, durationMs, expected }: Extract<Event, { type: "ran" }>): string {
+  const took = `${tag}  ${duration(durationMs)}`;
+  if (expected === undefined) return took;
+  const plan = expected.held === "instant" ? "for an instant" : `for ${expected.held}`;
+  return `${took}  (locks held for at most that; the plan said ${plan})`;
 }
 
 function noteOf(event: Exclude<Event, { type: "ran" | "problems" | "sighting" }>): string {
@@ -23,6 +31,8 @@ function noteOf(event: Exclude<Event, { type: "ran" | "problems" | "sighting" }>
       return `waiting for the migration lock, held by ${event.holder}`;
     case "warning":
       return `warning: ${event.message}`;
+    case "starting":
+      return `${event.tag}: ${event.expected.summary}`;
     case "saving":
       return `${event.tag}: saving ${event.what}`;
     case "restoring":

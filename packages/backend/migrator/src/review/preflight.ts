@@ -1,22 +1,92 @@
-/** What the target's rows say to a statement. */
-export interface Finding {
-  /** Stable, kebab-case: `not-null`, `unique`, `foreign-key`, … */
-  readonly check: string;
-  /** Table, column or constraint as the target has it. */
-  readonly object: string;
-  /**
-   * `fails`: the statement would. `loses`: it runs, and rows or values are gone. `depends`: an earlier statement of the plan
-   * changes what was looked at. `unknown`: it could not be looked at. `passes`: nothing is in the way.
-   */
-  readonly outcome: "passes" | "fails" | "loses" | "depends" | "unknown";
-  /** In one sentence: "2 rows have store = 'Amazon', which is no label of wish_store". */
-  readonly message: string;
-  /** Rows, or groups of rows, that are in the way; null where they were not counted. */
-  readonly count: number | null;
-  /** Whether only a part of the rows was looked at. */
-  readonly sampled: boolean;
-  /** Up to three, by key: `id = 7`. */
-  readonly examples: readonly string[];
-  /** `0008_x.sql, statement 2` */
-  readonly dependsOn: string | undefined;
+import type { Session } from "../database/session.ts";
+import type { Observation, ObservedStatement } from "./observe.ts";
+import { type Check, findingOf } from "./preflight/check.ts";
+import { typeChange } from "./preflight/conversions.ts";
+import { copyFailure } from "./preflight/copy-failures.ts";
+import { exclusion } from "./preflight/exclusions.ts";
+import type { Finding } from "./preflight/finding.ts";
+import { foreignKey } from "./preflight/foreign-keys.ts";
+import { longKey, uniqueKey } from "./preflight/keys.ts";
+import { withLooker } from "./preflight/looker.ts";
+import { deleted, droppedColumn, droppedTable, truncated } from "./preflight/losses.ts";
+import type { Asking, Moment } from "./preflight/moment.ts";
+import { momentsOf } from "./preflight/moments.ts";
+import { checkConstraint, domainConstraint, notNull, requiredColumn } from "./preflight/rows.ts";
+import { readTarget } from "./preflight/target.ts";
+import { readTypes } from "./preflight/types.ts";
+
+export type { Finding } from "./preflight/finding.ts";
+
+/** How much is looked at. */
+export interface PreflightOptions {
+  /** Longest that one question may take, in ms. */
+  readonly timeoutMs: number;
+  /** Longest that all of them may take, in ms; what is left then is `unknown`. */
+  readonly totalMs?: number;
+  /** Of tables with more rows a part is looked at, where that answers the question. */
+  readonly sampleAboveRows?: number;
+}
+
+/** In ms. */
+const TOTAL_MS = 30_000;
+
+const SAMPLE_ABOVE_ROWS = 5_000_000;
+
+/** Short, since whoever waits for a lock makes others wait behind him; in ms. */
+const LOCK_TIMEOUT_MS = 500;
+
+/** What is asked of a statement. */
+const ASKINGS: readonly Asking[] = [
+  notNull,
+  requiredColumn,
+  checkConstraint,
+  domainConstraint,
+  uniqueKey,
+  longKey,
+  foreignKey,
+  exclusion,
+  typeChange,
+  droppedTable,
+  droppedColumn,
+  truncated,
+  deleted,
+];
+
+/**
+ * Asks the target's rows whether each statement of a plan would fail on them, and what it would lose. Changes nothing and
+ * keeps nobody waiting: one read-only transaction, which holds a table only while that is read.
+ * @param target not in a transaction
+ * @throws where the connection is lost
+ */
+export async function preflight(
+  target: Session,
+  observation: Observation,
+  { timeoutMs, totalMs = TOTAL_MS, sampleAboveRows = SAMPLE_ABOVE_ROWS }: PreflightOptions,
+): Promise<ReadonlyMap<ObservedStatement, readonly Finding[]>> {
+  const { before, scripts, copy } = observation;
+  const facts = [
+    before,
+    ...scripts.flatMap(({ statements }) => statements.map((statement) => statement.facts)),
+  ];
+  const [types, about] = await Promise.all([
+    readTypes(copy.sql, facts),
+    readTarget(target, copy.sql, before),
+  ]);
+  const moments = await momentsOf(observation, { types, target: about, sampleAboveRows });
+  const findings = new Map<ObservedStatement, readonly Finding[]>();
+  await withLooker(target, { timeoutMs, totalMs, lockTimeoutMs: LOCK_TIMEOUT_MS }, async (looker) => {
+    for (const moment of moments) {
+      const found: Finding[] = [];
+      for (const check of checksOf(moment)) {
+        const finding = await findingOf(looker, check);
+        if (finding) found.push(finding);
+      }
+      findings.set(moment.statement, found);
+    }
+  });
+  return findings;
+}
+
+function checksOf(moment: Moment): readonly Check[] {
+  return [...copyFailure(moment), ...ASKINGS.flatMap((asking) => asking(moment))];
 }

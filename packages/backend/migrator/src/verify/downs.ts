@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { assertReplayable } from "../apply/replayable.ts";
 import type { Settings } from "../config.ts";
 import { type Scratch, withScratch } from "../database/scratch.ts";
 import { rolesIn } from "../folder/cluster-wide.ts";
@@ -10,7 +11,6 @@ import { downFileName, type Migration, readFolder } from "../folder/read.ts";
 import { type DownDraft, draftOne, type Memory } from "./drafts.ts";
 import { interruptible } from "./interruptible.ts";
 import { scriptsOf } from "./proof.ts";
-import { assertReplayable } from "./replayable.ts";
 import { type Range, sideBySide } from "./side-by-side.ts";
 import { applied } from "./trial.ts";
 import { type Workbench, withWorkbench } from "./workbench.ts";

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Claimed } from "../apply/baseline.ts";
 import { replay } from "../apply/replay.ts";
+import { notReplayed } from "../apply/replayable.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { type CompareOptions, compareCatalogs, type Difference } from "../catalog/compare.ts";
 import { readCatalog } from "../catalog/read.ts";
@@ -12,14 +13,12 @@ import { EXIT, MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
 import { rolesIn } from "../folder/cluster-wide.ts";
 import type { Migration } from "../folder/read.ts";
-import type { PlanEntry } from "../plan.ts";
 import type { Problem } from "../problem.ts";
-import { type Survey, type Surveyor, withProject } from "../survey.ts";
+import { appliedOf, type Survey, type Surveyor, withProject } from "../survey.ts";
 import { linesOf } from "./difference-lines.ts";
 import { type IgnoredDifference, sift } from "./ignore.ts";
 import { interruptible } from "./interruptible.ts";
 import { READ_AGAIN_MS, readSchema, tryToReadSchema } from "./read-schema.ts";
-import { notReplayed } from "./replayable.ts";
 
 /** Whether a database is what its migrations say. */
 export interface DriftResult {
@@ -56,7 +55,7 @@ export async function checkDrift(
       database: seen.inspection.facts.database,
       server: showServer(database, seen.inspection.facts),
       checkedAt: new Date().toISOString(),
-      appliedTo: lastOf(seen)?.tag ?? null,
+      appliedTo: seen.plan.entries.findLast(({ row, migration }) => row && migration)?.tag ?? null,
       applied: applied.length,
       drift,
       ignored,
@@ -154,21 +153,6 @@ async function readSettled(
 
 function stateOf({ inspection: { ledger, partials } }: Survey): string {
   return JSON.stringify([ledger, partials]);
-}
-
-/** The applied ones in the order of the ledger: with a late merge, another than the journal's. */
-function appliedOf({ plan }: Survey): readonly Migration[] {
-  return appliedEntries(plan.entries)
-    .sort((a, b) => (a.row?.id ?? 0) - (b.row?.id ?? 0))
-    .flatMap(({ migration }) => migration ?? []);
-}
-
-function lastOf({ plan }: Survey): Migration | undefined {
-  return appliedEntries(plan.entries).at(-1)?.migration;
-}
-
-function appliedEntries(entries: readonly PlanEntry[]): PlanEntry[] {
-  return entries.filter(({ row, migration }) => row !== undefined && migration !== undefined);
 }
 
 /** What was applied can only be run again where its text is still here. */

@@ -1,4 +1,5 @@
 import { replay } from "../apply/replay.ts";
+import { notReplayed } from "../apply/replayable.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { type CompareOptions, compareCatalogs, type Difference } from "../catalog/compare.ts";
 import { readCatalog } from "../catalog/read.ts";
@@ -15,7 +16,6 @@ import { planMigrations } from "../plan.ts";
 import { errorsOf, type Problem } from "../problem.ts";
 import { type IgnoredDifference, sift } from "./ignore.ts";
 import { interruptible } from "./interruptible.ts";
-import { notReplayed } from "./replayable.ts";
 
 /** Whether a folder's SQL makes what its last snapshot and the Drizzle schema say. */
 export interface FolderCheckResult {

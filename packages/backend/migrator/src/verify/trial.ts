@@ -1,10 +1,10 @@
+import { notReplayed } from "../apply/replayable.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { type CompareOptions, compareCatalogs, type Difference } from "../catalog/compare.ts";
 import { MigratorError, messageOf } from "../errors.ts";
 import type { DownScript, Migration } from "../folder/read.ts";
 import { afterDown } from "./after-down.ts";
 import { type Identities, misplaced } from "./identities.ts";
-import { notReplayed } from "./replayable.ts";
 import type { Workbench } from "./workbench.ts";
 
 /** @throws MigratorError `cannot-check` */

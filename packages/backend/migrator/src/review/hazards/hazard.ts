@@ -42,6 +42,8 @@ export interface HazardContext {
   /** The schema before this statement. */
   readonly facts: SchemaFacts;
   readonly heat: Heat;
+  /** Indexes that an interrupted build has left on the target, where there is one: `public.users_email_idx`. */
+  readonly invalidIndexes?: ReadonlySet<string> | undefined;
   /** The statement's commands as PostgreSQL's own parser gives them: node name and fields. */
   readonly nodes: readonly { readonly type: string; readonly node: Readonly<Record<string, unknown>> }[];
 }

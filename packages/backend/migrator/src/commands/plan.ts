@@ -1,0 +1,68 @@
+import { readSettings } from "../config.ts";
+import { EXIT, MigratorError } from "../errors.ts";
+import { eventPrinter } from "../report/events.ts";
+import { assertOneForm, FORMATS, type Format, printReview } from "../report/review-formats.ts";
+import { writePlan } from "../review/plan-file.ts";
+import { review } from "../review/review.ts";
+import { FAIL_ON, type FailOn, judge } from "../review/verdict.ts";
+import {
+  addLimitFlags,
+  addStrictFlag,
+  addTargetFlags,
+  settingsFrom,
+  text,
+  type Verb,
+  wholeNumber,
+} from "./shared.ts";
+
+export const verb: Verb = {
+  name: "plan",
+  summary: "say what the pending migrations would lock, break, lose and take; exit 1 where that is bad",
+  configure(command) {
+    addTargetFlags(command);
+    addStrictFlag(command);
+    addLimitFlags(command, ["--concurrent-lock-timeout", "--retries", "--retry-for"]);
+    command
+      .option("--to <tag>", "up to this migration; with --down: the one that stays applied")
+      .option("--allow-out-of-order", "also those whose place is before an applied one")
+      .option("--down", "plan a rollback instead")
+      .option("--steps <n>", "with --down: how many to undo (default 1)", wholeNumber("--steps", 1))
+      .option("--out <file>", "write the plan for `migrate --plan`")
+      .option(
+        "--fail-on <severity>",
+        `exit 1 from this severity on: ${FAIL_ON.join(", ")}`,
+        failOnOf,
+        "high",
+      );
+    for (const [flag, summary] of Object.entries(FORMATS)) command.option(`--${flag}`, summary);
+  },
+  async run(flags, output, signal) {
+    const formats = Object.keys(FORMATS).filter((format) => flags[format] === true) as readonly Format[];
+    assertOneForm(formats, output.json);
+    const settings = await readSettings(settingsFrom(flags));
+    const options = {
+      to: text(flags.to),
+      allowOutOfOrder: flags.allowOutOfOrder === true,
+      down: flags.down === true,
+      steps: flags.steps as number | undefined,
+    };
+    const result = await review(settings, options, eventPrinter(output), signal);
+    const verdict = judge(result.migrations, flags.failOn as FailOn);
+    printReview(output, result, { verdict, formats, folder: settings.migrations });
+    const out = text(flags.out);
+    if (out !== undefined) await writePlan(out, result);
+    return verdict.fails ? EXIT.found : EXIT.done;
+  },
+};
+
+/** @throws MigratorError `wrong-usage` */
+export function failOnOf(value: string): FailOn {
+  const known = FAIL_ON.find((one) => one === value);
+  if (known) return known;
+  throw new MigratorError({
+    code: "wrong-usage",
+    message: `--fail-on takes one of ${FAIL_ON.join(", ")}, not ${JSON.stringify(value)}`,
+    state: "nothing was done",
+    fix: "for example: --fail-on medium",
+  });
+}

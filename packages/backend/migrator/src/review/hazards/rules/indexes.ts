@@ -1,0 +1,39 @@
+import type { HazardContext } from "../hazard.ts";
+import { relationNamed } from "../nodes.ts";
+import type { Found, Rule } from "../rule.ts";
+import { spoken, sqlName } from "../words.ts";
+
+export const INDEX_RULES: readonly Rule[] = [
+  {
+    id: "if-not-exists-over-invalid-index",
+    severity: "high",
+    title: "IF NOT EXISTS passes over an INVALID index",
+    effect:
+      "PostgreSQL finds an index of that name and builds none. No query uses the INVALID one, and where it is unique it may let duplicates in.",
+    safer: "Drop the INVALID index first.",
+    find: overInvalid,
+  },
+];
+
+function overInvalid({ nodes, facts, before, invalidIndexes }: HazardContext): readonly Found[] {
+  return nodes.flatMap(({ type, node }): readonly Found[] => {
+    const { if_not_exists: isLenient, idxname, relation } = node;
+    if (type !== "IndexStmt" || isLenient !== true || typeof idxname !== "string") return [];
+    const { relname, schemaname } = relation as { readonly relname: string; readonly schemaname?: string };
+    const table = relationNamed(facts, { schema: schemaname, name: relname });
+    if (table === undefined) return [];
+    const index = { schema: table.schema, name: idxname };
+    const onCopy = [...before.indexes.values()].some(({ oid, valid, table: on }) => {
+      const { schema, name, kind } = before.relations.get(oid) ?? {};
+      // Of a partitioned table's index, INVALID only means that not every partition has one yet.
+      return !valid && kind === "i" && on === table.oid && schema === index.schema && name === index.name;
+    });
+    if (!onCopy && !invalidIndexes?.has(`${index.schema}.${index.name}`)) return [];
+    return [
+      {
+        message: `${spoken(index)} is there already, but INVALID: the statement leaves it so`,
+        safer: `DROP INDEX CONCURRENTLY ${sqlName(index)};`,
+      },
+    ];
+  });
+}

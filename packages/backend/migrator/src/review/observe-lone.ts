@@ -1,0 +1,43 @@
+import type { LoneStatement } from "../folder/segments.ts";
+import { readFacts } from "./facts.ts";
+import type { ObservedStatement, Watch } from "./observe.ts";
+import {
+  failureOf,
+  type Local,
+  observeTransaction,
+  type Piece,
+  REACHES_BEYOND,
+  unobserved,
+} from "./observe-transaction.ts";
+import { takeIn } from "./taken.ts";
+import { watchLone } from "./watch-lone.ts";
+
+/** SQLSTATE of what refuses to be in a transaction, or ends it. */
+const NOT_INSIDE = new Set(["25001", "2D000"]);
+
+/** Runs a statement that a run has outside of any transaction: in one where it may be, since more is seen there. */
+export async function observeLone(
+  watch: Watch,
+  { statement, kind }: LoneStatement,
+  transaction: number,
+  localOf: Local,
+): Promise<readonly ObservedStatement[]> {
+  const piece: Piece = { statements: [statement], transaction };
+  const base = { ...unobserved(statement, piece, watch), alone: true };
+  const local = await localOf(statement);
+  if (local === undefined) return [{ ...base, untried: REACHES_BEYOND }];
+  const inside = await observeTransaction(watch, piece, localOf);
+  if (!inside.some(({ failure }) => NOT_INSIDE.has(failure?.code ?? "")))
+    return inside.map((one) => ({ ...one, alone: true }));
+  try {
+    const now = await watchLone(watch.copy, local, [...watch.facts.relations.values()]);
+    const looked = new Set(watch.facts.relations.keys());
+    const seen = await readFacts(watch.copy.sql);
+    const effect = takeIn(watch, seen, { held: new Map(), now, scans: new Map(), looked });
+    // Its transactions are over, and with them what they counted: whoever builds an index reads its table.
+    const scans = kind.type === "create-index" || kind.type === "reindex-concurrently";
+    return [{ ...base, ...effect, locks: effect.locks.map((lock) => ({ ...lock, scans })) }];
+  } catch (error) {
+    return [{ ...base, failure: failureOf(error) }];
+  }
+}

@@ -1,0 +1,80 @@
+import { codeOf, serverWords } from "../database/failures.ts";
+import type { NumberedStatement } from "../folder/statements.ts";
+import { readFacts, readTouched } from "./facts.ts";
+import type { LockMode } from "./locks.ts";
+import type { ObservedStatement, Watch } from "./observe.ts";
+import { strongest, takeIn } from "./taken.ts";
+
+const FAILED_BEFORE = "a statement before it in its transaction failed on the copy";
+export const REACHES_BEYOND = "it reaches beyond its database (roles, other databases, server settings)";
+
+/** What of a statement can be run on a copy; undefined where all of it reaches beyond its database. */
+export type Local = (statement: NumberedStatement) => Promise<string | undefined>;
+
+/** Which statements, and which transaction of their file they are. */
+export interface Piece {
+  readonly statements: readonly NumberedStatement[];
+  readonly transaction: number;
+}
+
+/** A statement of which nothing is known yet. */
+export function unobserved(
+  statement: NumberedStatement,
+  { transaction }: Piece,
+  watch: Watch,
+): ObservedStatement {
+  const nothing = { locks: [], changes: [], failure: undefined, untried: undefined };
+  return { ...statement, transaction, alone: false, facts: watch.facts, ...nothing };
+}
+
+/** Runs statements in one transaction, and looks after each what it has locked and done. One that fails does not end it. */
+export async function observeTransaction(
+  watch: Watch,
+  piece: Piece,
+  localOf: Local,
+): Promise<readonly ObservedStatement[]> {
+  const { sql } = watch.copy;
+  const observed: ObservedStatement[] = [];
+  // Somebody's own savepoints would meet with ours, and what is rolled back is as it was before.
+  const careful = !piece.statements.some((statement) => /\b(savepoint|rollback)\b/i.test(statement.sql));
+  const look = () => (careful ? readTouched(sql) : readFacts(sql));
+  await sql.unsafe("begin");
+  let held: ReadonlyMap<number, LockMode> = new Map();
+  // The server counts on from transaction to transaction, until it has told its statistics.
+  let { scans } = await look();
+  let isOver = false;
+  for (const statement of piece.statements) {
+    const base = unobserved(statement, piece, watch);
+    const local = await localOf(statement);
+    if (isOver || local === undefined) {
+      observed.push({ ...base, untried: isOver ? FAILED_BEFORE : REACHES_BEYOND });
+      continue;
+    }
+    if (careful) await sql.unsafe("savepoint migrator_statement");
+    try {
+      await sql.unsafe(local);
+      if (careful) await sql.unsafe("release savepoint migrator_statement");
+    } catch (error) {
+      observed.push({ ...base, failure: failureOf(error) });
+      if (careful) await sql.unsafe("rollback to savepoint migrator_statement");
+      isOver = !careful;
+      continue;
+    }
+    const seen = await look();
+    const now = strongest(seen);
+    const looked = new Set(careful ? now.keys() : watch.facts.relations.keys());
+    observed.push({ ...base, ...takeIn(watch, seen, { held, now, scans, looked }) });
+    held = now;
+    scans = seen.scans;
+  }
+  // Deferred constraints may fail now, on rows that the plan itself has written.
+  await sql.unsafe("commit").catch((error: unknown) => {
+    const last = observed.pop();
+    if (last) observed.push({ ...last, failure: last.failure ?? failureOf(error) });
+  });
+  return observed;
+}
+
+export function failureOf(error: unknown): NonNullable<ObservedStatement["failure"]> {
+  return { code: codeOf(error), words: serverWords(error) };
+}

@@ -1,0 +1,139 @@
+import { isWidening } from "../../catalog/safe.ts";
+import { identifier } from "../../database/sql-text.ts";
+import type { Column, Relation } from "../facts.ts";
+import { withoutCasts } from "./casts.ts";
+import { type Answer, type Check, findingOf } from "./check.ts";
+import { askConversion, type Conversion } from "./convert.ts";
+import { uniqueCheck } from "./keys.ts";
+import { askLabels } from "./labels.ts";
+import { type Asking, type Moment, usingKey } from "./moment.ts";
+import { checkOf } from "./rows.ts";
+import { columnsIn, expressionOf, replaceTypes } from "./syntax.ts";
+import { originOf } from "./tables.ts";
+import { isNamed, namedOnTarget, type Types, typeOnTarget } from "./types.ts";
+import { showName } from "./words.ts";
+
+/** ALTER COLUMN … TYPE: which values do not convert, and which are not the same afterwards. */
+export const typeChange: Asking = (moment) =>
+  moment.changes.flatMap((change): readonly Check[] => {
+    if (change.type !== "column-retyped") return [];
+    return [
+      ...conversionCheck(moment, change.table, change.column, change.to),
+      ...rechecks(moment, change.table.oid, change.to),
+    ];
+  });
+
+export function conversionCheck(
+  moment: Moment,
+  table: Relation,
+  column: Column,
+  to: Column,
+): readonly Check[] {
+  const state = moment.stateBefore(table.oid);
+  const using = moment.usings.get(usingKey(table, column.name));
+  if (state === undefined || (column.filled && column.default !== null)) return [];
+  const { inner, types: casts } = withoutCasts(using ?? identifier(column.name));
+  const isPlain = expressionOf(inner)?.ColumnRef !== undefined && columnsIn(inner).has(column.name);
+  if (
+    isPlain &&
+    casts.length <= 1 &&
+    isWidening(column.type, to.type) &&
+    isSameTwice(moment.types, column, to)
+  )
+    return [];
+  const labels = moment.types.made.get(to.typeOid) ?? moment.types.old.get(to.typeOid);
+  const value = using === undefined ? identifier(column.name) : using;
+  const targetName = state.target.columns.find(({ number }) => number === column.number)?.name ?? column.name;
+  const conversion: Conversion = {
+    state,
+    column,
+    targetName,
+    to,
+    type: typeOnTarget(moment.types, to.typeOid, to.type),
+    value: replaceTypes(value, namedOnTarget(moment.types)),
+    isPlain,
+    casts,
+    session: using !== undefined,
+    percent: moment.percentOf(table.oid),
+  };
+  const asEnum = labels?.kind === "e" ? moment.after.types.get(to.typeOid) : undefined;
+  return [
+    {
+      check: "type",
+      object: showName(state.target, targetName),
+      ...originOf(state, new Set([column.name])),
+      writtenBy: moment.writerOf(table.oid, [column.number]),
+      ask: async (looker): Promise<Answer | undefined> =>
+        asEnum
+          ? askLabels(looker, { ...conversion, value: asText(value, moment.types, asEnum) }, asEnum)
+          : askConversion(looker, conversion, moment.types),
+    },
+    ...(labels?.kind === "d" && moment.types.made.has(to.typeOid) ? domainChecks(moment, table.oid, to) : []),
+  ];
+}
+
+/** Values become of a new domain's type unseen: the target does not have it. */
+function domainChecks(moment: Moment, table: number, to: Column): readonly Check[] {
+  return [...moment.after.constraints.values()]
+    .filter(({ domain, expression }) => domain === to.typeOid && expression !== null)
+    .flatMap(({ expression, name }) =>
+      checkOf(
+        moment,
+        table,
+        `(select ${expression} from (select ${identifier(to.name)} as "value") as domain_value)`,
+        name,
+      ),
+    );
+}
+
+/** All casts to the enum, so that a value that it lacks is found and not run into. */
+function asText(
+  value: string,
+  types: Types,
+  target: { readonly schema: string; readonly name: string; readonly oid: number },
+): string {
+  const others = namedOnTarget(types);
+  return replaceTypes(value, (names) =>
+    isNamed({ ...target, kind: "e", labels: [] }, names) ? "pg_catalog.text" : others(names),
+  );
+}
+
+/** Whether a type is the same before and after, but for its length: a rebuilt enum keeps its name. */
+function isSameTwice({ made, old }: Types, column: Column, to: Column): boolean {
+  return column.typeOid === to.typeOid || !(made.has(to.typeOid) || old.has(to.typeOid));
+}
+
+/** What a table's other rules say to the new values: PostgreSQL checks them again when it writes the table anew. */
+function rechecks(moment: Moment, table: number, to: Column): readonly Check[] {
+  const state = moment.stateAfter(table);
+  if (state === undefined) return [];
+  const { constraints, indexes } = moment.before;
+  const isNew = (oid: number, known: ReadonlyMap<number, unknown>) => !known.has(oid);
+  const checks = [...moment.after.constraints.values()].filter(
+    ({ oid, type, table: own, columns, validated }) =>
+      type === "c" && own === table && validated && columns.includes(to.number) && !isNew(oid, constraints),
+  );
+  const uniques = [...moment.after.indexes.values()].filter(
+    ({ unique, table: own, keys, valid, definition }) =>
+      unique &&
+      own === table &&
+      valid &&
+      keys.some((key) => columnsIn(key).has(to.name)) &&
+      [...indexes.values()].some((index) => index.definition === definition),
+  );
+  const asked = [
+    ...checks.flatMap(({ expression, name }) =>
+      expression === null ? [] : checkOf(moment, table, expression, name),
+    ),
+    ...uniques.flatMap((index) => uniqueCheck(moment, index)),
+  ];
+  // Values that do not convert are told already; what held before and holds now needs no words.
+  return asked.map((check) => ({ ...check, ask: quietly(check) }));
+}
+
+function quietly(check: Check): Check["ask"] {
+  return async (looker) => {
+    const finding = await findingOf(looker, { ...check, writtenBy: undefined });
+    return finding?.outcome === "fails" ? await check.ask(looker) : undefined;
+  };
+}

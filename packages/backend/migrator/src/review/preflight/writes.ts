@@ -1,0 +1,86 @@
+import type { Relation, SchemaFacts } from "../facts.ts";
+import type { ObservedStatement } from "../observe.ts";
+import { type Node, type Part, walk } from "./syntax.ts";
+
+/** What a statement may do to the rows of a table. */
+export interface Write {
+  /** OID, of the copy. */
+  readonly table: number;
+  /** Names, as they are then, of the columns that it sets; undefined for whole rows. */
+  readonly columns: ReadonlySet<string> | undefined;
+}
+
+/** Modes that a statement holds a table in only to write to it. */
+const WRITING = "ROW EXCLUSIVE";
+
+/**
+ * The tables that a statement writes to: by its text, as PostgreSQL's parser reads it, and by the locks that it was seen
+ * with, which also tell what a DO block or a function does.
+ * @param before the schema as the statement meets it
+ */
+export function writesOf(
+  { locks }: ObservedStatement,
+  parts: readonly Part[],
+  before: SchemaFacts,
+): readonly Write[] {
+  const named: Write[] = [];
+  for (const { type, node } of parts) {
+    walk({ [type]: node }, (name, one) => {
+      const targets = targetsOf(name, one).flatMap((target) => findTable(target, before) ?? []);
+      named.push(...targets.map(({ oid }) => ({ table: oid, columns: setBy(name, one) })));
+    });
+  }
+  const truncates = parts.some(
+    ({ type, node }) => type === "TruncateStmt" && node.behavior === "DROP_CASCADE",
+  );
+  const seen = locks
+    .filter(
+      ({ mode, relation }) =>
+        (mode === WRITING || truncates) && !named.some(({ table }) => table === relation.oid),
+    )
+    .map(({ relation }) => ({ table: relation.oid, columns: undefined }));
+  const direct = [...named, ...seen];
+  return [...direct, ...followers(direct, parts, before)];
+}
+
+/** Tables whose foreign keys pass a deletion or a change on to them. */
+function followers(direct: readonly Write[], parts: readonly Part[], facts: SchemaFacts): readonly Write[] {
+  const types = new Set<string>();
+  for (const { type, node } of parts) walk({ [type]: node }, (name) => types.add(name));
+  if (!["DeleteStmt", "UpdateStmt", "MergeStmt", "TruncateStmt"].some((type) => types.has(type))) return [];
+  const reached = new Set(direct.map(({ table }) => table));
+  for (const table of reached) {
+    for (const { type, referenced, table: child, definition } of facts.constraints.values()) {
+      if (type === "f" && referenced === table && / ON (DELETE|UPDATE) (CASCADE|SET )/.test(definition))
+        reached.add(child);
+    }
+  }
+  return [...reached]
+    .filter((table) => !direct.some((write) => write.table === table))
+    .map((table) => ({ table, columns: undefined }));
+}
+
+function targetsOf(name: string, node: Node): readonly Node[] {
+  if (name === "TruncateStmt")
+    return ((node.relations ?? []) as readonly Node[]).map((one) => one.RangeVar as Node);
+  const isWrite = ["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"].includes(name);
+  return isWrite ? [node.relation as Node] : [];
+}
+
+/** Of an UPDATE; other commands write whole rows. */
+function setBy(name: string, node: Node): ReadonlySet<string> | undefined {
+  if (name !== "UpdateStmt") return undefined;
+  const targets = (node.targetList ?? []) as readonly { readonly ResTarget: Node }[];
+  return new Set(targets.map(({ ResTarget }) => String(ResTarget.name)));
+}
+
+/** The table that a name in a text means. Without a schema it is looked for in `public` first. */
+export function findTable(range: Node | undefined, { relations }: SchemaFacts): Relation | undefined {
+  const found = [...relations.values()].filter(
+    ({ name, schema, kind }) =>
+      name === range?.relname &&
+      (range?.schemaname === undefined || schema === range.schemaname) &&
+      ["r", "p", "m", "f", "v"].includes(kind),
+  );
+  return found.find(({ schema }) => schema === "public") ?? found[0];
+}

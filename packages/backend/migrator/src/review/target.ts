@@ -1,0 +1,44 @@
+import type { Session } from "../database/session.ts";
+import type { Relation } from "./facts.ts";
+import type { Observation, ObservedStatement } from "./observe.ts";
+import { type Finding, preflight } from "./preflight.ts";
+import { type Occupant, type RelationWeight, readOccupants, readWeights } from "./weigh.ts";
+
+/** What the database itself says to a plan. */
+export interface Target {
+  /** By the copy's OID. */
+  readonly weights: ReadonlyMap<number, RelationWeight>;
+  readonly occupants: readonly Occupant[];
+  readonly findings: ReadonlyMap<ObservedStatement, readonly Finding[]>;
+  /** Indexes that an interrupted build has left: `public.users_email_idx`. */
+  readonly invalidIndexes: ReadonlySet<string>;
+}
+
+/** How long the rows may be asked: a plan shall be there while somebody still waits for it. */
+const PREFLIGHT = { timeoutMs: 5000, totalMs: 8000 } as const;
+
+/** Reads of the target what the plan touches, and nothing else. */
+export async function readTarget(session: Session, observation: Observation): Promise<Target> {
+  const relations = touchedBy(observation);
+  const [weights, occupants, invalid] = await Promise.all([
+    readWeights(session, relations),
+    readOccupants(session, relations),
+    session.unsafe<{ name: string }[]>(INVALID_INDEXES),
+  ]);
+  return {
+    weights,
+    occupants,
+    findings: await preflight(session, observation, PREFLIGHT),
+    invalidIndexes: new Set(invalid.map(({ name }) => name)),
+  };
+}
+
+function touchedBy({ scripts }: Observation): readonly Relation[] {
+  const locks = scripts.flatMap(({ statements }) => statements.flatMap((statement) => statement.locks));
+  return [...new Map(locks.map(({ relation }) => [relation.oid, relation])).values()];
+}
+
+const INVALID_INDEXES = `
+  select n.nspname || '.' || c.relname as name from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where not i.indisvalid and c.relkind = 'i'`;

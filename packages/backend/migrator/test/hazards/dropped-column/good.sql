@@ -1,0 +1,3 @@
+ALTER TABLE "orders" ADD COLUMN "remark" text;
+-- in the next migration:
+ALTER TABLE "orders" DROP COLUMN "remark";

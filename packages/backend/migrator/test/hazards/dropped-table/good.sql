@@ -1,0 +1,3 @@
+CREATE TABLE "import" ("id" integer);
+-- in the next migration:
+DROP TABLE "import";

@@ -1,0 +1,1 @@
+-- invalid: public.payments_amount_idx

@@ -1,0 +1,3 @@
+ALTER TABLE "payments" ADD COLUMN "currency" text;
+--> statement-breakpoint
+UPDATE "payments" SET "currency" = 'EUR';

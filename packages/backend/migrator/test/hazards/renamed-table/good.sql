@@ -1,0 +1,3 @@
+ALTER TABLE "payments" RENAME TO "charges";
+--> statement-breakpoint
+CREATE VIEW "payments" AS SELECT * FROM "charges";

@@ -1,0 +1,1 @@
+ALTER TABLE "drafts" ADD COLUMN "author" text NOT NULL DEFAULT 'unknown';

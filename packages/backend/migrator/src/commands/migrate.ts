@@ -48,9 +48,9 @@ function isGuarded({ production }: Settings, { plan, skipPreflight }: Asked): bo
 
 /** Loaded only here: most runs look at nothing but ledger and folder. */
 async function openGate(settings: Settings, asked: Asked, on: Listener, signal: AbortSignal): Promise<Gate> {
-  const [{ gateOf }, { showSummary }] = await Promise.all([
+  const [{ gateOf }, { showHeld, showSummary }] = await Promise.all([
     import("../review/gate.ts"),
     import("../report/review-words.ts"),
   ]);
-  return gateOf(settings, { ...asked, show: showSummary }, on, signal);
+  return gateOf(settings, { ...asked, show: { summary: showSummary, held: showHeld } }, on, signal);
 }

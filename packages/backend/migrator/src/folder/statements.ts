@@ -45,6 +45,11 @@ export function lineOf(statement: Statement, position: number | undefined): numb
   );
 }
 
+/** The text behind the comments that it begins with. */
+export function withoutComments(sql: string): string {
+  return sql.slice(leadingComments(sql).length);
+}
+
 function leadingComments(sql: string): string {
   return /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*/.exec(sql)?.[0] ?? "";
 }

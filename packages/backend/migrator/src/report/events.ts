@@ -19,8 +19,7 @@ export function eventPrinter(output: Output): Listener {
 function lineOfRun({ tag, durationMs, expected }: Extract<Event, { type: "ran" }>): string {
   const took = `${tag}  ${duration(durationMs)}`;
   if (expected === undefined) return took;
-  const plan = expected.held === "instant" ? "for an instant" : `for ${expected.held}`;
-  return `${took}  (locks held for at most that; the plan said ${plan})`;
+  return `${took}  (locks held for at most that; the plan said ${expected.held})`;
 }
 
 function noteOf(event: Exclude<Event, { type: "ran" | "problems" | "sighting" }>): string {

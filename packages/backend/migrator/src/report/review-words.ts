@@ -1,3 +1,4 @@
+import { withoutComments } from "../folder/statements.ts";
 import type { LockReview, StatementReview, Summary } from "../review/assess.ts";
 import type { Hazard } from "../review/hazards/hazard.ts";
 import type { Finding } from "../review/preflight.ts";
@@ -29,6 +30,7 @@ function showHazards({ hazards }: Summary): string {
 
 /** `for seconds` */
 export function showHeld(held: LockReview["held"]): string {
+  if (held === "unknown") return "for as long as its size takes";
   return held === "instant" ? "for an instant" : `for ${held}`;
 }
 
@@ -73,8 +75,8 @@ export function showBytes(bytes: number): string {
   return `${Math.round(bytes / 1024 ** power)} ${units[power]}`;
 }
 
-/** A statement's first words, on one line. */
+/** A statement's first words, on one line, without the comments above it. */
 export function shortSql(sql: string, most = 100): string {
-  const text = sql.replaceAll(/\s+/g, " ").trim();
+  const text = withoutComments(sql).replaceAll(/\s+/g, " ").trim();
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }

@@ -1,8 +1,9 @@
 import type { MigrationReview, StatementReview } from "../review/assess.ts";
+import type { Hazard } from "../review/hazards/hazard.ts";
 import type { Review } from "../review/review.ts";
 import type { Verdict } from "../review/verdict.ts";
 import { lineColors as colors, type Output } from "./output.ts";
-import { shortSql, showFinding, showHazard, showLock, showSummary } from "./review-words.ts";
+import { shortSql, showFinding, showLock, showSummary } from "./review-words.ts";
 import { count, duration } from "./text.ts";
 
 /** The plan as text: a line for each migration, then each statement with what there is to say of it. */
@@ -25,11 +26,13 @@ export function reportMigrations(output: Output, migrations: readonly MigrationR
   const width = Math.max(...migrations.map(({ fileName }) => fileName.length));
   for (const { fileName, summary } of migrations)
     output.line(`${fileName.padEnd(width)}  ${showSummary(summary)}`);
+  // What a hazard does is explained where it comes up first.
+  const explained = new Set<string>();
   for (const migration of migrations) {
     output.line("");
     output.line(colors.bold(migration.fileName) + tookOf(migration));
     for (const statement of migration.statements) {
-      for (const line of linesOf(statement, migration)) output.line(line);
+      for (const line of linesOf(statement, migration, explained)) output.line(line);
     }
   }
 }
@@ -38,10 +41,14 @@ function tookOf({ summary: { tookMs } }: MigrationReview): string {
   return tookMs === null ? "" : colors.dim(`  took ${duration(tookMs)} when it ran here before`);
 }
 
-/** `      high  …` */
+/** How wide the column of labels is. */
 const MARGIN = 10;
 
-function linesOf(statement: StatementReview, { statements }: MigrationReview): readonly string[] {
+function linesOf(
+  statement: StatementReview,
+  { statements }: MigrationReview,
+  explained: Set<string>,
+): readonly string[] {
   const { number, line, sql, alone, locks, preflight, hazards, weight, failure, untried } = statement;
   const before = statements[statements.indexOf(statement) - 1];
   const isNew = before !== undefined && before.transaction !== statement.transaction;
@@ -50,7 +57,10 @@ function linesOf(statement: StatementReview, { statements }: MigrationReview): r
     ...(isNew ? [colors.dim(alone ? "  -- outside of any transaction" : "  -- a new transaction")] : []),
     `  ${number}  ${colors.dim(`line ${line}`)}  ${shortSql(sql)}`,
     ...(untried === undefined ? [] : entry("untried", untried)),
-    ...(failure === undefined ? [] : entry(colors.red("error"), `on the copy: ${failure.join("; ")}`, 5)),
+    // Where the data was asked, the answer says it.
+    ...(failure === undefined || preflight.length > 0
+      ? []
+      : entry("fails", `on the copy: ${failure.join("; ")}`)),
     ...told.flatMap((lock) => [
       ...entry("lock", showLock(lock, statement)),
       ...lock.inTheWay.flatMap((session) => entry("now", `in its way: ${session}`)),
@@ -58,28 +68,33 @@ function linesOf(statement: StatementReview, { statements }: MigrationReview): r
     ...(weight.ms === null || weight.duration === "instant"
       ? []
       : entry("time", `${weight.duration}, about ${duration(weight.ms)}`)),
-    ...preflight.flatMap((finding) =>
-      entry(paint(finding.outcome), showFinding(finding), finding.outcome.length),
-    ),
-    ...hazards.flatMap((hazard) => [
-      ...entry(
-        hazard.allowed === undefined ? paint(hazard.severity) : "accepted",
-        showHazard(hazard),
-        hazard.allowed === undefined ? hazard.severity.length : "accepted".length,
-      ),
-      ...(hazard.safer === undefined || hazard.allowed !== undefined ? [] : saferLines(hazard.safer)),
-    ]),
+    ...preflight.flatMap((finding) => entry(finding.outcome, showFinding(finding))),
+    ...hazards.flatMap((hazard) => hazardLines(hazard, explained)),
   ];
 }
 
-/** @param length of the label as it is seen */
-function entry(label: string, text: string, length = label.length): readonly string[] {
-  return [`      ${label}${" ".repeat(Math.max(1, MARGIN - length))}${text}`];
+function hazardLines(hazard: Hazard, explained: Set<string>): readonly string[] {
+  const { id, severity, message, effect, safer, allowed } = hazard;
+  if (allowed !== undefined) return entry("accepted", `${id}: ${message} (${allowed})`);
+  const isNew = !explained.has(id);
+  explained.add(id);
+  return [
+    ...entry(severity, `${id}: ${message}`),
+    ...(isNew ? [colors.dim(`${INDENT}${effect}`)] : []),
+    ...(safer === undefined ? [] : saferLines(safer)),
+  ];
+}
+
+const INDENT = " ".repeat(6 + MARGIN);
+
+function entry(label: string, text: string): readonly string[] {
+  return [`      ${paint(label)}${" ".repeat(Math.max(1, MARGIN - label.length))}${text}`];
 }
 
 function saferLines(safer: string): readonly string[] {
-  const indent = " ".repeat(6 + MARGIN);
-  return [`${indent}${colors.dim("safer:")}`, ...safer.split("\n").map((line) => `${indent}  ${line}`)];
+  const [first, ...rest] = safer.split("\n");
+  if (rest.length === 0 && !/;\s*$/.test(safer)) return [`${INDENT}${colors.dim("safer:")} ${first}`];
+  return [`${INDENT}${colors.dim("safer:")}`, ...[first, ...rest].map((line) => `${INDENT}  ${line}`)];
 }
 
 function paint(word: string): string {

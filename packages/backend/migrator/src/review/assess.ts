@@ -1,4 +1,5 @@
 import type { LastRun } from "../database/run-log.ts";
+import { lineOf } from "../folder/statements.ts";
 import { classOf, type DurationClass, estimate, type Pace, timeServer } from "./durations.ts";
 import type { Relation } from "./facts.ts";
 import { findHazards } from "./hazards/find.ts";
@@ -22,7 +23,7 @@ export interface MigrationReview {
 export interface StatementReview {
   readonly number: number;
   readonly sql: string;
-  /** 1-based, in the file. */
+  /** 1-based, in the file; behind the comments above it. */
   readonly line: number;
   /** Which transaction of the file, counted from 1. */
   readonly transaction: number;
@@ -51,9 +52,9 @@ export interface LockReview {
   /** Whether this statement writes it anew, and whether it goes through all of it. */
   readonly rewrites: boolean;
   readonly scans: boolean;
-  /** From the statement that takes it to the end of the transaction. */
-  readonly held: DurationClass;
-  readonly heldMs: number;
+  /** From the statement that takes it to the end of the transaction; `unknown` where that depends on sizes which are not known. */
+  readonly held: DurationClass | "unknown";
+  readonly heldMs: number | null;
   /** Null where it is not known. */
   readonly rows: number | null;
   readonly bytes: number | null;
@@ -62,8 +63,8 @@ export interface LockReview {
 }
 
 export interface Weight {
-  readonly duration: DurationClass;
-  /** An estimate; null where the sizes are not known. */
+  readonly duration: DurationClass | "unknown";
+  /** An estimate; null where it depends on sizes which are not known. */
   readonly ms: number | null;
   /** Of what it goes through or writes anew. */
   readonly rows: number | null;
@@ -76,8 +77,8 @@ export interface Summary {
   readonly tables: number;
   readonly worstMode: LockMode | null;
   /** For how long that is held. */
-  readonly held: DurationClass;
-  readonly heldMs: number;
+  readonly held: LockReview["held"];
+  readonly heldMs: number | null;
   /** Rows that are gone through or written anew. */
   readonly rows: number;
   /** Those that nobody has accepted. */
@@ -108,11 +109,11 @@ export async function assess(
   return observation.scripts.map((script) => {
     const { tag } = script.migration;
     const statements = script.statements.map((statement): StatementReview => {
-      const { number, sql, line, transaction, alone, failure, untried } = statement;
+      const { number, sql, transaction, alone, failure, untried } = statement;
       return {
         number,
         sql,
-        line,
+        line: lineOf(statement, undefined),
         transaction: transaction + 1,
         alone,
         locks: locksDuring(script, statement, target, pace),
@@ -162,7 +163,8 @@ function locksDuring(
       const own = statement.locks.find((lock) => lock.relation.oid === relation.oid);
       const weight = target?.weights.get(relation.oid);
       const held = fellows.slice(fellows.indexOf(since));
-      const heldMs = sum(held.map((one) => msOf(one, target, pace)));
+      const each = held.map((one) => msOf(one, target, pace));
+      const heldMs = each.includes(null) ? null : Math.round(sum(each.map((ms) => ms ?? 0)));
       return {
         object: `${relation.schema}.${relation.name}`,
         kind: kindOf(relation),
@@ -171,8 +173,8 @@ function locksDuring(
         since: since.number,
         rewrites: own?.rewrites ?? false,
         scans: own?.scans ?? false,
-        held: classOf(heldMs),
-        heldMs: Math.round(heldMs),
+        held: classOrUnknown(heldMs),
+        heldMs,
         rows: weight?.rows ?? null,
         bytes: weight?.totalBytes ?? null,
         inTheWay: inTheWayOf(target?.occupants ?? [], relation.oid, mode).map(({ session }) => session),
@@ -187,8 +189,27 @@ function kindOf({ kind }: Relation): LockReview["kind"] {
   return kind === "v" ? "view" : "table";
 }
 
-function msOf(statement: ObservedStatement, target: Target | undefined, pace: Pace | undefined): number {
-  return target && pace ? estimate(statement, target.weights, pace) : 0;
+/** Null where it goes through what nobody knows the size of. */
+function msOf(
+  statement: ObservedStatement,
+  target: Target | undefined,
+  pace: Pace | undefined,
+): number | null {
+  const worked = statement.locks.filter(({ rewrites, scans }) => rewrites || scans);
+  if (worked.some(({ relation }) => target?.weights.has(tableOf(relation)) !== true)) return null;
+  return estimate(statement, target?.weights ?? new Map(), pace ?? NO_PACE);
+}
+
+/** For statements that go through nothing. */
+const NO_PACE: Pace = { scan: 0, index: 0, rewrite: 0 };
+
+/** Of an index its table, whose size it shares. */
+function tableOf({ oid, owner }: Relation): number {
+  return owner ?? oid;
+}
+
+function classOrUnknown(ms: number | null): DurationClass | "unknown" {
+  return ms === null ? "unknown" : classOf(ms);
 }
 
 function weightOf(statement: ObservedStatement, target: Target | undefined, pace: Pace | undefined): Weight {
@@ -197,8 +218,8 @@ function weightOf(statement: ObservedStatement, target: Target | undefined, pace
   const weights = worked.flatMap(({ relation }) => target?.weights.get(relation.oid) ?? []);
   const isKnown = target !== undefined && weights.every(({ rows }) => rows !== null);
   return {
-    duration: classOf(ms),
-    ms: target ? Math.round(ms) : null,
+    duration: classOrUnknown(ms),
+    ms: ms === null ? null : Math.round(ms),
     rows: isKnown ? sum(weights.map(({ rows }) => rows ?? 0)) : null,
     bytes: target ? sum(weights.map(({ totalBytes }) => totalBytes)) : null,
   };
@@ -207,7 +228,7 @@ function weightOf(statement: ObservedStatement, target: Target | undefined, pace
 function summaryOf(statements: readonly StatementReview[]): Omit<Summary, "tookMs"> {
   const locks = statements.flatMap((statement) => statement.locks);
   const strong = locks.filter(({ blocks, kind }) => blocks !== "nothing" && kind === "table");
-  const [worst] = [...locks].sort((a, b) => compareModes(b.mode, a.mode) || b.heldMs - a.heldMs);
+  const [worst] = [...locks].sort((a, b) => compareModes(b.mode, a.mode) || lengthOf(b) - lengthOf(a));
   const hazards = statements
     .flatMap((statement) => statement.hazards)
     .filter(({ allowed }) => allowed === undefined);
@@ -220,12 +241,17 @@ function summaryOf(statements: readonly StatementReview[]): Omit<Summary, "tookM
     tables: new Set(strong.map(({ object }) => object)).size,
     worstMode: worst?.mode ?? null,
     held: worst?.held ?? "instant",
-    heldMs: worst?.heldMs ?? 0,
+    heldMs: worst === undefined ? 0 : worst.heldMs,
     rows: sum(statements.map(({ weight }) => weight.rows ?? 0)),
     hazards: { high: number("high"), medium: number("medium"), low: number("low") },
     fails: found("fails"),
     loses: found("loses"),
   };
+}
+
+/** What is not known counts as the longest. */
+function lengthOf({ heldMs }: LockReview): number {
+  return heldMs ?? Number.POSITIVE_INFINITY;
 }
 
 function sum(numbers: readonly number[]): number {

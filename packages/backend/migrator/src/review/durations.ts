@@ -64,7 +64,7 @@ export function estimate(
   const indexesOn = (oid: number) =>
     changes.filter((change) => change.type === "index-added" && change.index.table === oid).length;
   return locks.reduce((sum, { relation, rewrites, scans, mode }) => {
-    const weight = weights.get(relation.oid);
+    const weight = weights.get(relation.owner ?? relation.oid);
     if (weight === undefined) return sum;
     const mb = weight.bytes / MB;
     // An UPDATE or DELETE without an index writes what it reads, at the worst all of it.

@@ -13,8 +13,8 @@ export interface GateOptions {
   readonly plan?: string | undefined;
   /** Why preflight failures shall not stop the run. */
   readonly skipPreflight?: string | undefined;
-  /** A plan in one line. */
-  readonly show: (summary: Summary) => string;
+  /** How a plan is told: in one line, and for how long its locks are held. */
+  readonly show: { summary(summary: Summary): string; held(held: Summary["held"]): string };
 }
 
 /** Codes of what keeps a plan from being made, and not a run. */
@@ -65,8 +65,8 @@ async function reviewed(
 function clearanceOf(migrations: Told, { skipPreflight, show }: GateOptions): Clearance {
   const expected = new Map<string, Expected>();
   for (const { tag, summary } of migrations) {
-    const { held } = summary as Summary;
-    expected.set(tag, { summary: show(summary as Summary), held });
+    const told = summary as Summary;
+    expected.set(tag, { summary: show.summary(told), held: show.held(told.held) });
   }
   return { expected, note: skipPreflight === undefined ? undefined : `preflight skipped: ${skipPreflight}` };
 }

@@ -23,8 +23,8 @@ const fileSchema = z.object({
       summary: z.looseObject({
         tables: z.number(),
         worstMode: z.nullable(z.string()),
-        held: z.enum(["instant", "seconds", "minutes"]),
-        heldMs: z.number(),
+        held: z.enum(["instant", "seconds", "minutes", "unknown"]),
+        heldMs: z.nullable(z.number()),
         rows: z.number(),
         hazards: z.object({ high: z.number(), medium: z.number(), low: z.number() }),
         fails: z.number(),

@@ -1,5 +1,7 @@
--- What is there before each example. All tables are full, except:
+-- What is there before each example. All tables are full, but of these rows is what they have:
 -- rows: drafts 0
+-- And an interrupted build has left this index, which is INVALID on the target, and not on the copy:
+-- invalid: public.payments_amount_idx
 CREATE TYPE order_state AS ENUM ('open', 'paid', 'sent');
 CREATE TABLE users (
   id integer PRIMARY KEY,

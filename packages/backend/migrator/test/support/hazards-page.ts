@@ -49,14 +49,14 @@ function tableOf(kinds: readonly HazardKind[]): string {
 }
 
 function sectionOf({ id, severity, title, effect, safer }: HazardKind): string {
-  const examples = (["base", "bad", "good"] as const).flatMap((name) => {
+  const examples = (["bad", "good"] as const).flatMap((name) => {
     const text = exampleOf(id, name);
     return text === undefined ? [] : [`${WORDS[name]}:\n\n${sqlBlock(text)}`];
   });
   return [`## ${id}\n`, `${title} (${severity}). ${effect}\n`, `Safer: ${safer}\n`, ...examples].join("\n");
 }
 
-const WORDS = { base: "With this before it", bad: "Bad", good: "Good" } as const;
+const WORDS = { bad: "Bad", good: "Good" } as const;
 
 function sqlBlock(text: string): string {
   return `\`\`\`sql\n${text.trim()}\n\`\`\`\n`;
@@ -65,7 +65,9 @@ function sqlBlock(text: string): string {
 function leftOut(): string {
   const rows = Object.entries(SQUAWK_RULES).flatMap(([name, rule]) => {
     if ("leftOut" in rule) return [`| ${name} | not reported: ${rule.leftOut} |`];
-    return "standsIn" in rule ? [`| ${name} | measured: [${rule.standsIn}](#${rule.standsIn}) |`] : [`| ${name} | reported |`];
+    return "standsIn" in rule
+      ? [`| ${name} | measured: [${rule.standsIn}](#${rule.standsIn}) |`]
+      : [`| ${name} | reported |`];
   });
   return ["## Rules of squawk\n", "| rule | here |", "|---|---|", ...rows].join("\n");
 }

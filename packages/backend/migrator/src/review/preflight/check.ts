@@ -79,7 +79,7 @@ export interface RowAnswer {
 }
 
 /** Percent of the blocks that are looked at where a whole table took too long. */
-const LESS_PERCENT = 1;
+export const LESS_PERCENT = 1;
 
 /** Counts the rows in the way and gives examples. What takes too long is asked once more of a part of the rows. */
 export async function askRows(looker: Looker, question: RowQuestion): Promise<RowAnswer> {

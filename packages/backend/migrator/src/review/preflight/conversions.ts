@@ -1,13 +1,13 @@
 import { isWidening } from "../../catalog/safe.ts";
 import { identifier } from "../../database/sql-text.ts";
-import type { Column, Relation } from "../facts.ts";
+import type { Column, Relation, UserType } from "../facts.ts";
 import { withoutCasts } from "./casts.ts";
 import { type Answer, type Check, findingOf } from "./check.ts";
 import { askConversion, type Conversion } from "./convert.ts";
 import { uniqueCheck } from "./keys.ts";
 import { askLabels } from "./labels.ts";
 import { type Asking, type Moment, usingKey } from "./moment.ts";
-import { checkOf } from "./rows.ts";
+import { checkOf, valueCheck } from "./rows.ts";
 import { columnsIn, expressionOf, replaceTypes } from "./syntax.ts";
 import { originOf } from "./tables.ts";
 import { isNamed, namedOnTarget, type Types, typeOnTarget } from "./types.ts";
@@ -41,9 +41,11 @@ export function conversionCheck(
     isSameTwice(moment.types, column, to)
   )
     return [];
+  if (isPlain && isText(to) && casts.every((names) => names.at(-1) === "text")) return [];
   const labels = moment.types.made.get(to.typeOid) ?? moment.types.old.get(to.typeOid);
   const value = using === undefined ? identifier(column.name) : using;
   const targetName = state.target.columns.find(({ number }) => number === column.number)?.name ?? column.name;
+  const origin = originOf(state, new Set([column.name]));
   const conversion: Conversion = {
     state,
     column,
@@ -54,18 +56,27 @@ export function conversionCheck(
     isPlain,
     casts,
     session: using !== undefined,
+    convertedBy: origin.convertedBy,
     percent: moment.percentOf(table.oid),
   };
-  const asEnum = labels?.kind === "e" ? moment.after.types.get(to.typeOid) : undefined;
+  const element = moment.types.facts.get(to.typeOid)?.element ?? 0;
+  const asEnum = [moment.after.types.get(to.typeOid), moment.after.types.get(element)].find(
+    (one) => one?.kind === "e",
+  );
   return [
     {
       check: "type",
       object: showName(state.target, targetName),
-      ...originOf(state, new Set([column.name])),
+      ...origin,
       writtenBy: moment.writerOf(table.oid, [column.number]),
       ask: async (looker): Promise<Answer | undefined> =>
         asEnum
-          ? askLabels(looker, { ...conversion, value: asText(value, moment.types, asEnum) }, asEnum)
+          ? askLabels(
+              looker,
+              { ...conversion, value: asText(value, moment.types, asEnum) },
+              asEnum,
+              element !== 0,
+            )
           : askConversion(looker, conversion, moment.types),
     },
     ...(labels?.kind === "d" && moment.types.made.has(to.typeOid) ? domainChecks(moment, table.oid, to) : []),
@@ -74,28 +85,22 @@ export function conversionCheck(
 
 /** Values become of a new domain's type unseen: the target does not have it. */
 function domainChecks(moment: Moment, table: number, to: Column): readonly Check[] {
-  return [...moment.after.constraints.values()]
-    .filter(({ domain, expression }) => domain === to.typeOid && expression !== null)
-    .flatMap(({ expression, name }) =>
-      checkOf(
-        moment,
-        table,
-        `(select ${expression} from (select ${identifier(to.name)} as "value") as domain_value)`,
-        name,
-      ),
-    );
+  return [...moment.after.constraints.values()].flatMap(({ domain, expression, name }) =>
+    domain === to.typeOid && expression !== null
+      ? valueCheck(moment, table, to.name, { expression, name })
+      : [],
+  );
 }
 
 /** All casts to the enum, so that a value that it lacks is found and not run into. */
-function asText(
-  value: string,
-  types: Types,
-  target: { readonly schema: string; readonly name: string; readonly oid: number },
-): string {
+function asText(value: string, types: Types, target: UserType): string {
   const others = namedOnTarget(types);
-  return replaceTypes(value, (names) =>
-    isNamed({ ...target, kind: "e", labels: [] }, names) ? "pg_catalog.text" : others(names),
-  );
+  return replaceTypes(value, (names) => (isNamed(target, names) ? "pg_catalog.text" : others(names)));
+}
+
+/** What every value has a form in. */
+function isText({ type }: Column): boolean {
+  return type === "text" || type === "character varying";
 }
 
 /** Whether a type is the same before and after, but for its length: a rebuilt enum keeps its name. */

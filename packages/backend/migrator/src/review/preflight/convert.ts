@@ -1,6 +1,6 @@
 import { identifier, literal } from "../../database/sql-text.ts";
 import type { Column } from "../facts.ts";
-import { type Answer, askRows, tell } from "./check.ts";
+import { type Answer, askRows, LESS_PERCENT, tell } from "./check.ts";
 import { isOfData, isTimeout, type Looker, reasonOf } from "./looker.ts";
 import { columnsIn } from "./syntax.ts";
 import { fromSql, keySql, type TableState } from "./tables.ts";
@@ -24,6 +24,8 @@ export interface Conversion {
   /** Types that it is cast to, outermost first. */
   readonly casts: readonly (readonly string[])[];
   readonly session: boolean;
+  /** The earlier statement that converts the values too. */
+  readonly convertedBy: string | undefined;
   readonly percent: number | undefined;
 }
 
@@ -37,7 +39,7 @@ export async function askConversion(
     return await askOnce(looker, conversion, types);
   } catch (error) {
     if (!isTimeout(error) || conversion.percent !== undefined) throw error;
-    return askOnce(looker, { ...conversion, percent: 1 }, types);
+    return askOnce(looker, { ...conversion, percent: LESS_PERCENT }, types);
   }
 }
 
@@ -46,8 +48,8 @@ async function askOnce(looker: Looker, conversion: Conversion, types: Types): Pr
   const session = conversion.session || state.session;
   const tooLong = tooLongSql(conversion);
   const words = {
-    one: `has a ${column.name} that ${to.type} does not hold`,
-    many: `have a ${column.name} that ${to.type} does not hold`,
+    one: `has a value in ${column.name} that ${to.type} does not hold`,
+    many: `have values in ${column.name} that ${to.type} does not hold`,
   };
   const none = `every ${column.name} converts to ${to.type}`;
   if (tooLong !== undefined) {
@@ -69,7 +71,7 @@ async function askOnce(looker: Looker, conversion: Conversion, types: Types): Pr
     };
     return altered === undefined ? passes : await askAltered(looker, conversion, altered, passes);
   } catch (error) {
-    if (!isOfData(error) || state.convertedBy !== undefined) throw error;
+    if (!isOfData(error) || conversion.convertedBy !== undefined) throw error;
     return tellFailed(conversion, reasonOf(error) ?? "", await countFailed(looker, conversion));
   }
 }
@@ -87,8 +89,8 @@ async function askAltered(
     if (answer.bad === 0) return passes;
     return tell(answer, {
       bad: "loses",
-      one: `has a ${column.name} that becomes another value as ${to.type}`,
-      many: `have a ${column.name} that becomes another value as ${to.type}`,
+      one: `has a value in ${column.name} that becomes another as ${to.type}`,
+      many: `have values in ${column.name} that become others as ${to.type}`,
       none: "",
     });
   } catch (error) {
@@ -178,13 +180,13 @@ function tellFailed({ column, to, percent }: Conversion, words: string, failed: 
     };
   const { bad, values, shown } = failed;
   const some = shown.map(
-    ({ value, rows }) => `${column.name} = ${showValue(value)} in ${counted(rows, "row")}`,
+    ({ value, rows }) => `${counted(rows, "row has", "rows have")} ${column.name} = ${showValue(value)}`,
   );
-  const more = values > shown.length ? "; …" : "";
-  const where = sampled ? ` of a sample of ${percent} %` : "";
+  const all = values > shown.length ? `, and so on (${counted(bad, "row")} in all)` : "";
+  const sample = sampled ? ` (of a sample of ${percent} %)` : "";
   return {
     outcome: "fails",
-    message: `${counted(bad, "row")}${where} ${bad === 1 ? "has" : "have"} a ${column.name} that does not convert to ${to.type}: ${some.join("; ")}${more}`,
+    message: `${some.join(", ")}${all}${sample}, which ${values === 1 ? "does" : "do"} not convert to ${to.type}`,
     count: bad,
     sampled,
     examples: shown.flatMap(({ key }) => (key === null ? [] : [key])),

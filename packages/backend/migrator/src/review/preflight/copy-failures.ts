@@ -4,6 +4,9 @@ import type { Node } from "./syntax.ts";
 import { showName } from "./words.ts";
 import { findTable } from "./writes.ts";
 
+/** What the finding is called. */
+export const COPY_CHECK = "fails-on-copy";
+
 /** SQLSTATE classes that say something of rows or of what a migration itself asks for, and the copy has hardly any rows. */
 const MAY_BE_OF_ROWS = /^(22|23|P0)/;
 
@@ -15,7 +18,7 @@ export function copyFailure({ statement: { failure }, name, parts, before }: Mom
   const [table] = parts.flatMap(({ node }) => findTable(node.relation as Node | undefined, before) ?? []);
   return [
     {
-      check: "fails-on-copy",
+      check: COPY_CHECK,
       object: table === undefined ? name : showName(table),
       ask: async () =>
         isOfRows

@@ -5,7 +5,7 @@ import type { Asking, Moment } from "./moment.ts";
 import { numbersIn } from "./moment.ts";
 import { checkedConstraints } from "./rows.ts";
 import { type Node, parsedConstraint, replaceTypes, stringsOf } from "./syntax.ts";
-import { originIn, fromSql, type TableState } from "./tables.ts";
+import { fromSql, originIn, type TableState } from "./tables.ts";
 import { namedOnTarget } from "./types.ts";
 import { counted, showName } from "./words.ts";
 

@@ -3,7 +3,7 @@ import type { Constraint, Relation } from "../facts.ts";
 import { askRows, type Check, tell } from "./check.ts";
 import type { Asking, Moment } from "./moment.ts";
 import { checkedConstraints } from "./rows.ts";
-import { originOf, fromSql } from "./tables.ts";
+import { fromSql, type Origin, originOf } from "./tables.ts";
 import { showName } from "./words.ts";
 
 /** OIDs below are PostgreSQL's own. Source: FirstNormalObjectId in PostgreSQL's transam.h. */
@@ -21,15 +21,16 @@ function foreignKeyCheck(moment: Moment, constraint: Constraint): readonly Check
   const columns = columnsOf(state.now, constraint.columns);
   const otherColumns = columnsOf(other, constraint.referencedColumns);
   const known = moment.stateAfter(referenced);
-  const label = `(${columns.map((column) => column.name).join(", ")})`;
+  const names = columns.map((column) => column.name);
+  const label = names.length === 1 ? names.join("") : `(${names.join(", ")})`;
   const own = (column: string) => `${identifier(state.now.name)}.${identifier(column)}`;
   const isSet = columns.map((column) => `${own(column.name)} is not null`).join(" and ");
   const isPartly = `(${columns.map((column) => `${own(column.name)} is not null`).join(" or ")}) and not (${isSet})`;
-  const names = otherColumns.map((_, index) => identifier(`referenced_${index}`));
+  const keys = otherColumns.map((_, index) => identifier(`referenced_${index}`));
   const rows = known && {
-    sql: `(select ${otherColumns.map((column, index) => `${identifier(column.name)} as ${names[index]}`).join(", ")} from ${fromSql(known)}) as migrator_referenced`,
+    sql: `(select ${otherColumns.map((column, index) => `${identifier(column.name)} as ${keys[index]}`).join(", ")} from ${fromSql(known)}) as migrator_referenced`,
     match: columns
-      .map((column, index) => `migrator_referenced.${names[index]} = ${own(column.name)}`)
+      .map((column, index) => `migrator_referenced.${keys[index]} = ${own(column.name)}`)
       .join(" and "),
   };
   const orphan = rows ? `${isSet} and not exists (select from ${rows.sql} where ${rows.match})` : isSet;
@@ -40,9 +41,10 @@ function foreignKeyCheck(moment: Moment, constraint: Constraint): readonly Check
     {
       check: "foreign-key",
       object: showName(state.target),
-      changedBy:
-        originOf(state, new Set(columns.map((column) => column.name))) ??
-        (known && originOf(known, new Set(otherColumns.map((column) => column.name)))),
+      ...originOfBoth(
+        originOf(state, new Set(columns.map((column) => column.name))),
+        known && originOf(known, new Set(otherColumns.map((column) => column.name))),
+      ),
       writtenBy:
         moment.writerOf(table, constraint.columns) ??
         moment.writerOf(referenced, known ? constraint.referencedColumns : undefined),
@@ -58,13 +60,20 @@ function foreignKeyCheck(moment: Moment, constraint: Constraint): readonly Check
           }),
           {
             bad: "fails",
-            one: `has a ${label} that ${referencedName} lacks, against ${name}`,
-            many: `have a ${label} that ${referencedName} lacks, against ${name}`,
-            none: `no ${label} that ${referencedName} lacks`,
+            one: `has no match in ${referencedName} for ${label} (${name})`,
+            many: `have no match in ${referencedName} for ${label} (${name})`,
+            none: `every ${label} is in ${referencedName}`,
           },
         ),
     },
   ];
+}
+
+function originOfBoth(one: Origin, other: Origin | undefined): Origin {
+  return {
+    changedBy: one.changedBy ?? other?.changedBy,
+    convertedBy: one.convertedBy ?? other?.convertedBy,
+  };
 }
 
 function columnsOf({ columns }: Relation, numbers: readonly number[]) {

@@ -4,7 +4,7 @@ import { askRows } from "./check.ts";
 import type { Looker } from "./looker.ts";
 import { type Asking, type Moment, numbersIn } from "./moment.ts";
 import { replaceTypes } from "./syntax.ts";
-import { originIn, fromSql, type TableState } from "./tables.ts";
+import { fromSql, originIn, type TableState } from "./tables.ts";
 import { namedOnTarget } from "./types.ts";
 import { counted, showName, showValue } from "./words.ts";
 
@@ -91,7 +91,7 @@ const LONGEST_ENTRY = 2704;
 /** Bytes of an entry's head. Source: IndexTupleData in PostgreSQL's itup.h. */
 const ENTRY_HEAD = 8;
 
-/** Keys that are too long for a btree. Stored values are measured as they are stored, compressed; others cannot be. */
+/** Keys that are too long for a btree, or that cannot be computed. Stored values are measured as they are stored, compressed; others cannot be. */
 export const longKey: Asking = (moment) =>
   builtIndexes(moment).flatMap((index): readonly Check[] => {
     const state = moment.stateAfter(index.table);
@@ -100,7 +100,9 @@ export const longKey: Asking = (moment) =>
       (column) => column === undefined || mayBeLong(moment, column.typeOid, column.type),
     );
     if (state === undefined || index.method !== "btree" || !isLong) return [];
-    const isStored = columns.every((column) => column !== undefined) && state.convertedBy === undefined;
+    const uses = index.keys.map((text) => `(${text})`).join(" and ");
+    const isStored =
+      columns.every((column) => column !== undefined) && originIn(state, uses).convertedBy === undefined;
     const told = index.keys.map((key) => replaceTypes(key, namedOnTarget(moment.types)));
     const size = told.map((key) => `coalesce(pg_catalog.pg_column_size(${key}), 0)`).join(" + ");
     const isTooLong = `${size} + ${ENTRY_HEAD} > ${LONGEST_ENTRY}`;
@@ -108,10 +110,9 @@ export const longKey: Asking = (moment) =>
       index.predicate === null
         ? isTooLong
         : `(${replaceTypes(index.predicate, namedOnTarget(moment.types))}) and ${isTooLong}`;
-    const uses = index.keys.map((text) => `(${text})`).join(" and ");
     return [
       {
-        check: "index-row-size",
+        check: "index-key",
         object: showName(state.target),
         ...originIn(state, uses),
         writtenBy: moment.writerOf(index.table, numbersIn(state.now, uses)),

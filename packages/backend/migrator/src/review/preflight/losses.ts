@@ -4,7 +4,7 @@ import { deletionOf } from "./deletions.ts";
 import type { Looker } from "./looker.ts";
 import type { Asking, Moment } from "./moment.ts";
 import type { Node } from "./syntax.ts";
-import { originOf, fromSql, type TableState } from "./tables.ts";
+import { fromSql, originOf, type TableState } from "./tables.ts";
 import { counted, showName } from "./words.ts";
 import { findTable } from "./writes.ts";
 
@@ -33,7 +33,7 @@ export const truncated: Asking = (moment) =>
   });
 
 function rowsLost(moment: Moment, table: number, check: string): readonly Check[] {
-  const state = moment.stateBefore(table);
+  const state = moment.origin(table);
   if (state === undefined) return [];
   return [
     {
@@ -64,27 +64,29 @@ export const droppedColumn: Asking = (moment) =>
   moment.changes.flatMap((change): readonly Check[] => {
     if (change.type !== "column-dropped" || !["r", "p"].includes(change.table.kind)) return [];
     const { table, column } = change;
-    const state = moment.stateBefore(table.oid);
-    const isOld = state?.target.columns.find(({ number }) => number === column.number);
-    if (state === undefined || isOld === undefined || (column.filled && column.default !== null)) return [];
+    // What an earlier statement has made of the values does not matter: they are what is lost.
+    const state = moment.origin(table.oid);
+    const old = state?.target.columns.find(({ number }) => number === column.number);
+    if (state === undefined || old === undefined || (column.filled && column.default !== null)) return [];
+    const { changedBy } = originOf(moment.stateBefore(table.oid) ?? state, new Set([column.name]));
     return [
       {
         check: "drop-column",
-        object: showName(state.target, isOld.name),
-        ...originOf(state, new Set([column.name])),
+        object: showName(state.target, old.name),
+        changedBy,
         writtenBy: moment.writerOf(table.oid, [column.number]),
         ask: async (looker) =>
           tell(
             await askRows(looker, {
               state,
-              condition: `${identifier(column.name)} is distinct from null`,
+              condition: `${identifier(old.name)} is distinct from null`,
               percent: moment.percentOf(table.oid),
             }),
             {
               bad: "loses",
-              one: `loses its ${isOld.name}`,
-              many: `lose their ${isOld.name}`,
-              none: `no ${isOld.name} is set`,
+              one: `loses its ${old.name}`,
+              many: `lose their ${old.name}`,
+              none: `no ${old.name} is set`,
             },
           ),
       },

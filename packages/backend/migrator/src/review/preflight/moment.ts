@@ -23,10 +23,14 @@ export interface Moment {
   readonly usings: ReadonlyMap<string, string>;
   /** A table of the target, as the statement meets it; undefined for what the plan makes, which has no rows. */
   stateBefore(table: number): TableState | undefined;
+  /** The same as it is before all of the plan. */
+  origin(table: number): TableState | undefined;
   /** The same as the statement leaves it. */
   stateAfter(table: number): TableState | undefined;
   /** Percent of a table's blocks to look at; undefined for all of them. */
   percentOf(table: number): number | undefined;
+  /** What the rows of a partition have in common, as SQL. */
+  boundsOf(table: number): string | undefined;
   /** Rows of the target's table, as its statistics know them. */
   rowsOf(table: number): number;
   /**

@@ -6,6 +6,7 @@ import { type Moment, usingKey } from "./moment.ts";
 import { type Part, partsOf } from "./syntax.ts";
 import { stateAfter, stateBefore, type TableState } from "./tables.ts";
 import type { TargetFacts } from "./target.ts";
+import { changesOfText } from "./text-changes.ts";
 import type { Types } from "./types.ts";
 import { findTable, type Write, writesOf } from "./writes.ts";
 
@@ -13,6 +14,8 @@ import { findTable, type Write, writesOf } from "./writes.ts";
 export interface Scene {
   readonly types: Types;
   readonly target: TargetFacts;
+  /** What the rows of each partition have in common, by its OID. */
+  readonly bounds: ReadonlyMap<number, string>;
   /** Tables of more rows are looked at in part. */
   readonly sampleAboveRows: number;
 }
@@ -29,7 +32,7 @@ interface PlacedWrite extends Write {
 
 /** Goes through a plan, and tells of each statement what is known when it comes to run. */
 export async function momentsOf(
-  { before: start, scripts }: Observation,
+  { before: start, scripts, copy }: Observation,
   scene: Scene,
 ): Promise<readonly Moment[]> {
   let before = start;
@@ -42,7 +45,8 @@ export async function momentsOf(
       const known = new Known(start, states, statement.facts);
       const name = nameOf(script, statement);
       const usings = usingsOf(parts, before);
-      const changes = withoutParts(statement.changes, statement.facts, scene.target);
+      const seen = statement.failure ? await changesOfText(copy.sql, parts, before) : statement.changes;
+      const changes = withoutParts(seen, statement.facts, scene.target);
       const after = known.after({ types: scene.types, changes: statement.changes, statement: name, usings });
       moments.push({
         statement,
@@ -53,10 +57,12 @@ export async function momentsOf(
         changes,
         types: scene.types,
         usings,
+        origin: (table) => known.origin(table),
         stateBefore: (table) => known.state(table),
         stateAfter: (table) => after.get(table) ?? known.state(table),
         percentOf: (table) => percentOf(scene, table),
         rowsOf: scene.target.rowsOf,
+        boundsOf: (table) => scene.bounds.get(table),
         writerOf: writerAmong(writes, scene.target),
       });
       const own = writesOf(statement, parts, before);
@@ -84,10 +90,14 @@ class Known {
     this.#now = now;
   }
 
-  state(table: number): TableState | undefined {
+  origin(table: number): TableState | undefined {
     const target = this.#start.relations.get(table);
     const isTable = target !== undefined && ["r", "p", "m"].includes(target.kind);
-    return this.#states.get(table) ?? (isTable ? stateBefore(target, this.#start) : undefined);
+    return isTable ? stateBefore(target, this.#start) : undefined;
+  }
+
+  state(table: number): TableState | undefined {
+    return this.#states.get(table) ?? this.origin(table);
   }
 
   /** States with what a statement does to tables. */

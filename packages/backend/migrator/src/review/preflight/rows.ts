@@ -3,7 +3,7 @@ import type { Constraint } from "../facts.ts";
 import { askRows, type Check, tell } from "./check.ts";
 import { type Asking, type Moment, numbersIn } from "./moment.ts";
 import { replaceTypes } from "./syntax.ts";
-import { originIn, originOf } from "./tables.ts";
+import { isGenerated, originIn, originOf } from "./tables.ts";
 import { baseOf, namedOnTarget } from "./types.ts";
 import { counted, showName } from "./words.ts";
 
@@ -59,6 +59,39 @@ export const requiredColumn: Asking = (moment) =>
             return { outcome: "passes", message: "checked: the table is empty", count: 0 };
           const message = `${counted(rows, "row")}${sampled ? ` of a sample of ${percent} %` : ""} would have no ${column.name}, which is NOT NULL and has no default`;
           return { outcome: "fails", message, count: rows, sampled, examples };
+        },
+      },
+    ];
+  });
+
+/** ADD COLUMN … GENERATED ALWAYS AS … STORED: it is computed for each row. */
+export const generatedColumn: Asking = (moment) =>
+  moment.changes.flatMap((change): readonly Check[] => {
+    if (change.type !== "column-added") return [];
+    const { table, column } = change;
+    const state = moment.stateAfter(table.oid);
+    const { locks } = moment.statement;
+    // One that is not stored is computed when it is read.
+    const isComputed =
+      column.notNull || locks.some(({ relation, rewrites }) => relation.oid === table.oid && rewrites);
+    if (state === undefined || !isGenerated(column) || !isComputed) return [];
+    const uses = column.default ?? "";
+    return [
+      {
+        check: "generated",
+        object: showName(state.target, column.name),
+        ...originIn(state, uses),
+        writtenBy: moment.writerOf(table.oid, numbersIn(state.now, uses)),
+        ask: async (looker) => {
+          const condition = `${identifier(column.name)} is null`;
+          const answer = await askRows(looker, { state, condition, percent: moment.percentOf(table.oid) });
+          if (!column.notNull) return undefined;
+          return tell(answer, {
+            bad: "fails",
+            one: `would have no ${column.name}, which is NOT NULL`,
+            many: `would have no ${column.name}, which is NOT NULL`,
+            none: "no NULL",
+          });
         },
       },
     ];
@@ -121,7 +154,7 @@ function isOfDomain(moment: Moment, type: number, domain: number): boolean {
   return base !== 0 && baseOf(moment.types, type) !== type && isOfDomain(moment, base, domain);
 }
 
-function valueCheck(
+export function valueCheck(
   moment: Moment,
   table: number,
   column: string,
@@ -143,8 +176,8 @@ function valueCheck(
       ask: async (looker) =>
         tell(await askRows(looker, { state, condition, percent: moment.percentOf(table) }), {
           bad: "fails",
-          one: `has a ${target} that does not satisfy ${name}`,
-          many: `have a ${target} that does not satisfy ${name}`,
+          one: `has a value in ${target} that does not satisfy ${name}`,
+          many: `have values in ${target} that do not satisfy ${name}`,
           none: `${name} holds`,
         }),
     },

@@ -99,7 +99,8 @@ function isConverted(before: Column | undefined, { type, typeOid }: Column): boo
   return before !== undefined && (before.type !== type || before.typeOid !== typeOid);
 }
 
-function isGenerated(column: Column): boolean {
+/** Whether PostgreSQL computes it of other columns. */
+export function isGenerated(column: Column): boolean {
   return column.filled && column.default !== null;
 }
 

@@ -1,5 +1,5 @@
 import type { HazardContext } from "../hazard.ts";
-import { relationNamed } from "../nodes.ts";
+import { namesIn, nodesOf, relationNamed } from "../nodes.ts";
 import type { Found, Rule } from "../rule.ts";
 import { spoken, sqlName } from "../words.ts";
 
@@ -15,7 +15,8 @@ export const INDEX_RULES: readonly Rule[] = [
   },
 ];
 
-function overInvalid({ nodes, facts, before, invalidIndexes }: HazardContext): readonly Found[] {
+function overInvalid(context: HazardContext): readonly Found[] {
+  const { nodes, facts, before, statement, invalidIndexes } = context;
   return nodes.flatMap(({ type, node }): readonly Found[] => {
     const { if_not_exists: isLenient, idxname, relation } = node;
     if (type !== "IndexStmt" || isLenient !== true || typeof idxname !== "string") return [];
@@ -28,12 +29,24 @@ function overInvalid({ nodes, facts, before, invalidIndexes }: HazardContext): r
       // Of a partitioned table's index, INVALID only means that not every partition has one yet.
       return !valid && kind === "i" && on === table.oid && schema === index.schema && name === index.name;
     });
-    if (!onCopy && !invalidIndexes?.has(`${index.schema}.${index.name}`)) return [];
+    const onTarget =
+      invalidIndexes?.has(`${index.schema}.${index.name}`) && !isDroppedEarlier(context, idxname);
+    if (!onCopy && !onTarget) return [];
     return [
       {
         message: `${spoken(index)} is there already, but INVALID: the statement leaves it so`,
-        safer: `DROP INDEX CONCURRENTLY ${sqlName(index)};`,
+        safer: `DROP INDEX CONCURRENTLY IF EXISTS ${sqlName(index)};\n${statement.sql.replace(/;?\s*$/, "")};`,
       },
     ];
   });
+}
+
+/** The copy does not have it, so that only the text tells. */
+function isDroppedEarlier({ scripts, statement }: HazardContext, index: string): boolean {
+  const all = scripts.flatMap(({ statements }) => statements);
+  return all
+    .slice(0, all.indexOf(statement))
+    .filter(({ sql }) => sql.includes(index))
+    .flatMap(({ sql }) => nodesOf(sql))
+    .some((node) => node.type === "DropStmt" && namesIn(node).some(({ name }) => name === index));
 }

@@ -1,6 +1,7 @@
 import type { Change } from "../../changes.ts";
 import type { HazardContext } from "../hazard.ts";
 import { type Worked, workedUnderLock } from "../locked.ts";
+import { objectsIn } from "../nodes.ts";
 
 /** Why a table is gone through, or written anew. */
 export type Cause =
@@ -57,12 +58,21 @@ export function workBecauseOf(context: HazardContext, ...causes: readonly Cause[
 
 function causesOf(context: HazardContext, { table, lock }: Worked): readonly Cause[] {
   if (lock.rewrites) return [REWRITERS[context.nodes[0]?.type ?? ""] ?? "rewrite"];
+  if (beginsWithValidate(context)) return [];
   const oids = [table.oid, lock.relation.oid];
   const causes = context.statement.changes.flatMap((change): readonly Cause[] =>
     causeOf(change, oids, context),
   );
   if (causes.length > 0) return causes;
   return [context.nodes.some(({ type }) => WRITES_ROWS.includes(type)) ? "rows" : "other"];
+}
+
+/** Of several commands sent as one: what VALIDATE has gone through, the later ones believe, and their lock came after it. */
+function beginsWithValidate({ nodes }: HazardContext): boolean {
+  const [first, ...others] = nodes;
+  return (
+    others.length > 0 && [...objectsIn(first)].some(({ subtype }) => subtype === "AT_ValidateConstraint")
+  );
 }
 
 function causeOf(change: Change, tables: readonly number[], context: HazardContext): readonly Cause[] {

@@ -1,1 +1,0 @@
--- invalid: public.payments_amount_idx

@@ -21,7 +21,7 @@ export const PSQL = "psql, one transaction";
 export const RAW = "postgres.js, one transaction";
 export const BARE = "bare postgres.js reading the ledger";
 
-const BIN = fileURLToPath(new URL("../bin/migrator.js", import.meta.url));
+export const BIN = fileURLToPath(new URL("../bin/migrator.js", import.meta.url));
 
 /** This package's command line, as it is built. */
 export function ours(folder: string, cwd: string): Contestant {

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 
 /** The bench's cases, in the order they run. */
-export const CASES = ["nothing-to-do", "many", "far", "index", "catalog"] as const;
+export const CASES = ["nothing-to-do", "many", "far", "index", "catalog", "plan"] as const;
 
 export type CaseName = (typeof CASES)[number];
 
@@ -10,7 +10,7 @@ export interface Flags {
   readonly only: readonly CaseName[];
   /** Timed runs of each contestant; undefined takes each case's own number. */
   readonly runs: number | undefined;
-  /** Rows of the table that gets an index. */
+  /** Rows of the table that gets an index, or is asked by a plan. */
   readonly rows: number;
   /** Generated migrations. */
   readonly migrations: number;
@@ -26,8 +26,8 @@ const FULL = { rows: 10_000_000, migrations: 200, delay: 20 } as const;
 export const HELP = `pnpm bench [--only ${CASES.join(",")}] [--runs <n>] [--rows <n>] [--migrations <n>] [--delay <ms>] [--write]
 
   --only        cases to measure (default: all)
-  --runs        timed runs of each contestant (default: 15, 7, 1, 3 and 5 by case)
-  --rows        rows of the table that gets an index (default: ${FULL.rows})
+  --runs        timed runs of each contestant (default: 15, 7, 1, 3, 5 and 5 by case)
+  --rows        rows of the large table (default: ${FULL.rows})
   --migrations  how many migrations are generated (default: ${FULL.migrations})
   --delay       ms that the proxy adds each way (default: ${FULL.delay})
   --write       rewrite RESULTS.md; a run without any flag does so anyway

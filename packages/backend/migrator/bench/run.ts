@@ -8,6 +8,7 @@ import { catalog } from "./cases/catalog.ts";
 import { indexBuild } from "./cases/index-build.ts";
 import { far, many } from "./cases/many.ts";
 import { nothingToDo } from "./cases/nothing-to-do.ts";
+import { plan } from "./cases/plan.ts";
 import { psqlVersion } from "./contestants.ts";
 import { connectDatabases } from "./databases.ts";
 import { type CaseName, type Flags, HELP, parseFlags } from "./flags.ts";
@@ -20,6 +21,7 @@ const CASES: Readonly<Record<CaseName, (bench: Bench) => Promise<CaseResult>>> =
   far,
   index: indexBuild,
   catalog,
+  plan,
 };
 
 const flags = parseFlags(process.argv.slice(2));

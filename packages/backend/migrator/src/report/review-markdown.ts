@@ -1,6 +1,6 @@
 import type { MigrationReview, StatementReview } from "../review/assess.ts";
 import type { Verdict } from "../review/verdict.ts";
-import { shortSql, showFinding, showHazard, showLock, showSummary } from "./review-words.ts";
+import { isSql, shortSql, showFinding, showHazard, showLock, showSummary } from "./review-words.ts";
 
 /** A plan as the comment of a pull request: a table of files, and what there is to say of each folded up below it. */
 export function markdownOf(
@@ -38,7 +38,8 @@ function linesOf(statement: StatementReview): readonly string[] {
     ...hazards.map((hazard) => {
       const { allowed, severity, safer } = hazard;
       const head = `**${allowed === undefined ? severity : "accepted"}** ${showHazard(hazard)}`;
-      return safer === undefined || allowed !== undefined ? head : `${head}\n${indented(fenced(safer))}`;
+      if (safer === undefined || allowed !== undefined) return head;
+      return isSql(safer) ? `${head}\n${indented(fenced(safer))}` : `${head}. Safer: ${safer}`;
     }),
   ];
   if (items.length === 0) return [];

@@ -80,3 +80,8 @@ export function shortSql(sql: string, most = 100): string {
   const text = withoutComments(sql).replaceAll(/\s+/g, " ").trim();
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
+
+/** Whether a safer form is SQL, and not a sentence. */
+export function isSql(safer: string): boolean {
+  return safer.includes("\n") || /;\s*$/.test(safer);
+}

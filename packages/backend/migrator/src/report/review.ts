@@ -3,7 +3,7 @@ import type { Hazard } from "../review/hazards/hazard.ts";
 import type { Review } from "../review/review.ts";
 import type { Verdict } from "../review/verdict.ts";
 import { lineColors as colors, type Output } from "./output.ts";
-import { shortSql, showFinding, showLock, showSummary } from "./review-words.ts";
+import { isSql, shortSql, showFinding, showLock, showSummary } from "./review-words.ts";
 import { count, duration } from "./text.ts";
 
 /** The plan as text: a line for each migration, then each statement with what there is to say of it. */
@@ -92,9 +92,8 @@ function entry(label: string, text: string): readonly string[] {
 }
 
 function saferLines(safer: string): readonly string[] {
-  const [first, ...rest] = safer.split("\n");
-  if (rest.length === 0 && !/;\s*$/.test(safer)) return [`${INDENT}${colors.dim("safer:")} ${first}`];
-  return [`${INDENT}${colors.dim("safer:")}`, ...[first, ...rest].map((line) => `${INDENT}  ${line}`)];
+  if (!isSql(safer)) return [`${INDENT}${colors.dim("safer:")} ${safer}`];
+  return [`${INDENT}${colors.dim("safer:")}`, ...safer.split("\n").map((line) => `${INDENT}  ${line}`)];
 }
 
 function paint(word: string): string {

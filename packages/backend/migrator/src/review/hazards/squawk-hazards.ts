@@ -9,7 +9,9 @@ import { listOf, spoken } from "./words.ts";
 
 /** What of squawk's findings holds for a statement, each hazard once. */
 export function squawkHazards(context: HazardContext, findings: readonly SquawkFinding[]): readonly Hazard[] {
-  const hazards = findings.flatMap((finding): readonly Hazard[] => {
+  const isCloser = findings.some(({ rule }) => CLOSER.includes(rule));
+  const told = isCloser ? findings.filter(({ rule }) => rule !== "constraint-missing-not-valid") : findings;
+  const hazards = told.flatMap((finding): readonly Hazard[] => {
     const rule = SQUAWK_RULES[finding.rule];
     if (rule === undefined) return [unknown(finding)];
     if ("leftOut" in rule) return [];
@@ -17,6 +19,13 @@ export function squawkHazards(context: HazardContext, findings: readonly SquawkF
   });
   return [...new Map(hazards.map((hazard) => [hazard.id, hazard])).values()];
 }
+
+/** Said of a constraint beside what squawk says of every one. */
+const CLOSER = [
+  "adding-foreign-key-constraint",
+  "adding-serial-primary-key-field",
+  "disallowed-unique-constraint",
+];
 
 function unknown({ rule, message, help }: SquawkFinding): Hazard {
   const safer = help ?? `see https://squawkhq.com/docs/${rule}`;

@@ -133,6 +133,7 @@ export function tell(
 ): Answer {
   const sampled = percent !== undefined;
   const extent = showExtent(rows, percent);
+  if (rows === 0 && !sampled) return { outcome: "passes", message: "checked: the table is empty", count: 0 };
   if (bad === 0)
     return { outcome: "passes", message: `checked: ${words.none} in ${extent}`, count: 0, sampled };
   const which = sampled ? ` in ${extent}` : bad === rows ? "" : ` of ${extent}`;

@@ -9,14 +9,14 @@ import { askLabels } from "./labels.ts";
 import { type Asking, type Moment, usingKey } from "./moment.ts";
 import { checkOf, valueCheck } from "./rows.ts";
 import { columnsIn, expressionOf, replaceTypes } from "./syntax.ts";
-import { originOf } from "./tables.ts";
+import { isConverted, originOf } from "./tables.ts";
 import { isNamed, namedOnTarget, type Types, typeOnTarget } from "./types.ts";
 import { showName } from "./words.ts";
 
 /** ALTER COLUMN … TYPE: which values do not convert, and which are not the same afterwards. */
 export const typeChange: Asking = (moment) =>
   moment.changes.flatMap((change): readonly Check[] => {
-    if (change.type !== "column-retyped") return [];
+    if (change.type !== "column-retyped" || !isConverted(change.column, change.to)) return [];
     return [
       ...conversionCheck(moment, change.table, change.column, change.to),
       ...rechecks(moment, change.table.oid, change.to),

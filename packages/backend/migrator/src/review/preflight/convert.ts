@@ -83,14 +83,18 @@ async function askAltered(
   condition: string,
   passes: Answer,
 ): Promise<Answer> {
-  const { state, session, percent, column, to } = conversion;
+  const { state, session, percent, column, to, value, type } = conversion;
   try {
     const answer = await askRows(looker, { state, condition, session, percent });
     if (answer.bad === 0) return passes;
+    const pair = `select (${identifier(column.name)})::pg_catalog.text as old, ((${value})::${type})::pg_catalog.text as new`;
+    const sql = `${pair} from ${answer.from} where ${condition} limit 1`;
+    const [one] = await looker.ask<{ old: string | null; new: string | null }>(sql, session || state.session);
+    const shown = one === undefined ? "" : `: ${showValue(one.old)} becomes ${showValue(one.new)}`;
     return tell(answer, {
       bad: "loses",
-      one: `has a value in ${column.name} that becomes another as ${to.type}`,
-      many: `have values in ${column.name} that become others as ${to.type}`,
+      one: `has another value in ${column.name} as ${to.type}${shown}`,
+      many: `have other values in ${column.name} as ${to.type}${shown}`,
       none: "",
     });
   } catch (error) {

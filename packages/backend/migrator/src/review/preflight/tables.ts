@@ -95,8 +95,11 @@ export function stateAfter(state: TableState, now: Relation, step: Step): TableS
   };
 }
 
-function isConverted(before: Column | undefined, { type, typeOid }: Column): boolean {
-  return before !== undefined && (before.type !== type || before.typeOid !== typeOid);
+/** Whether a column gets another type: the same one under another name is none. */
+export function isConverted(before: Column | undefined, { type, typeOid }: Column): boolean {
+  const withoutLimit = (name: string) => name.replace(/\([\d,-]+\)/, "");
+  if (before === undefined || before.typeOid !== typeOid) return before !== undefined;
+  return before.type !== type && withoutLimit(before.type) === withoutLimit(type);
 }
 
 /** Whether PostgreSQL computes it of other columns. */

@@ -84,7 +84,7 @@ export const GONE_RULES: readonly Rule[] = [
     title: "An enum value is renamed or removed while running code may use it",
     effect: `${WHILE_DEPLOYING} fails with 22P02 (invalid input value for enum) wherever it writes or compares the old value.`,
     safer:
-      "Add the new value, deploy code that no longer writes the old one, move the rows, and only then take the old one away.",
+      "Add the new value, deploy code that no longer writes the old one, and move the rows. The old one may stay in the type, forbidden by a CHECK.",
     find: labelsGone,
   },
 ];
@@ -127,18 +127,41 @@ function labelsGone(context: HazardContext): readonly Found[] {
     const gone = left === undefined ? [] : lost(type, left);
     if (gone.length === 0) return [];
     const instead = left?.labels.filter((label) => !type.labels.includes(label)) ?? [];
-    const named = `${listOf(gone.map(literal))} of ${type.name}`;
-    const verb = gone.length === 1 ? "is" : "are";
+    const isOrAre = (labels: readonly string[]) => (labels.length === 1 ? "is" : "are");
+    const others =
+      instead.length > 0 ? `, and there ${isOrAre(instead)} ${listOf(instead.map(literal))}` : "";
     return [
       {
-        message: `${named} ${verb} gone${instead.length > 0 ? `, and there ${instead.length === 1 ? "is" : "are"} ${listOf(instead.map(literal))}` : ""}`,
-        safer:
-          instead.length > 0
-            ? instead.map((label) => `ALTER TYPE ${sqlName(type)} ADD VALUE ${literal(label)};`).join("\n")
-            : undefined,
+        message: `${listOf(gone.map(literal))} of ${type.name} ${isOrAre(gone)} gone${others}`,
+        safer: instead.length > 0 ? addLabels(type, instead) : forbidLabels(context, type, gone),
       },
     ];
   });
+}
+
+function addLabels(type: UserType, labels: readonly string[]): string {
+  return labels.map((label) => `ALTER TYPE ${sqlName(type)} ADD VALUE ${literal(label)};`).join("\n");
+}
+
+/** The type keeps the value, and no table is written anew. */
+function forbidLabels(
+  { before }: HazardContext,
+  type: UserType,
+  labels: readonly string[],
+): string | undefined {
+  const forms = [...before.relations.values()].flatMap((table) =>
+    table.columns
+      .filter(({ typeOid }) => typeOid === type.oid && table.kind !== "v" && table.kind !== "m")
+      .map(({ name }) => {
+        const constraint = identifier(`${table.name}_${name}_left_out`);
+        const check = `CHECK (${identifier(name)} NOT IN (${labels.map(literal).join(", ")})) NOT VALID`;
+        return inTwoMigrations(
+          [alterTable(table, `ADD CONSTRAINT ${constraint} ${check}`)],
+          [alterTable(table, `VALIDATE CONSTRAINT ${constraint}`)],
+        );
+      }),
+  );
+  return forms.length > 0 ? forms.join("\n\n") : undefined;
 }
 
 function lost(was: UserType, is: UserType | undefined): readonly string[] {

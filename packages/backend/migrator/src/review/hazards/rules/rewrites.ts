@@ -1,9 +1,19 @@
 import { identifier } from "../../../database/sql-text.ts";
-import type { Relation } from "../../facts.ts";
+import type { Column, Relation } from "../../facts.ts";
 import type { HazardContext } from "../hazard.ts";
 import { severityAt, type Worked } from "../locked.ts";
 import type { Rule } from "../rule.ts";
-import { alterColumn, alterTable, inTwoMigrations, keptOut, listOf, sqlName, withRows } from "../words.ts";
+import {
+  alterColumn,
+  alterTable,
+  inTwoMigrations,
+  keptOut,
+  listOf,
+  NEXT_MIGRATION,
+  sqlName,
+  withRows,
+} from "../words.ts";
+import { notNullByCheck } from "./scans.ts";
 import { changesOf, workBecauseOf } from "./work.ts";
 
 /** Tables that get new files under a lock that keeps others out; whether they do was measured. */
@@ -47,14 +57,28 @@ function withoutRewrite(context: HazardContext, { table, lock }: Worked): string
   const retyped = changesOf(context, "column-retyped").filter((change) => oids.includes(change.table.oid));
   const added = changesOf(context, "column-added").filter((change) => oids.includes(change.table.oid));
   const forms = [
-    ...retyped.map(({ column, to }) => columnBeside(now, column.name, to.type)),
-    ...added.flatMap(({ column }) =>
-      column.default === null || column.filled
-        ? []
-        : [defaultLater(now, column.name, column.type, column.default)],
+    ...retyped.map(({ column, to }) =>
+      isOnTheWay(context, table, to) ? BACK_AND_FORTH : columnBeside(now, column.name, to.type),
     ),
+    ...added.flatMap(({ column }) => addedWithoutRewrite(context, now, column)),
   ];
   return forms.length > 0 ? [...new Set(forms)].join("\n\n") : undefined;
+}
+
+const BACK_AND_FORTH =
+  "The column takes another type and gets one of its old name back: each way is a rewrite. Leave the enum as it is, and forbid a value by a CHECK that is added NOT VALID and validated later.";
+
+/** drizzle-kit takes a value from an enum through text, and back to a type made anew. */
+function isOnTheWay(
+  { script, statement, before }: HazardContext,
+  table: Relation,
+  { number }: Column,
+): boolean {
+  const { relations } = (script.statements.at(-1) ?? statement).facts;
+  const typeIn = (relation: Relation | undefined) =>
+    relation?.columns.find((column) => column.number === number)?.type;
+  const type = typeIn(before.relations.get(table.oid));
+  return type !== undefined && type === typeIn(relations.get(table.oid));
 }
 
 function columnBeside(table: Relation, column: string, type: string): string {
@@ -64,19 +88,32 @@ function columnBeside(table: Relation, column: string, type: string): string {
     alterTable(table, `ADD COLUMN ${beside} ${type}`),
     "-- code writes both; then, in batches:",
     `UPDATE ${sqlName(table)} SET ${beside} = ${old}::${type} WHERE ${beside} IS DISTINCT FROM ${old}::${type};`,
-    "-- once no running code uses the old one:",
+    "-- once no running code uses the old one, and the new one has its default, indexes and constraints:",
     alterTable(table, `DROP COLUMN ${old}`),
     alterTable(table, `RENAME COLUMN ${beside} TO ${old}`),
   ].join("\n");
 }
 
-function defaultLater(table: Relation, column: string, type: string, value: string): string {
-  const name = identifier(column);
-  return inTwoMigrations(
-    [
-      alterTable(table, `ADD COLUMN ${name} ${type}`),
-      alterColumn(table, { name: column }, `SET DEFAULT ${value}`),
-    ],
-    ["-- in batches:", `UPDATE ${sqlName(table)} SET ${name} = DEFAULT WHERE ${name} IS NULL;`],
-  );
+const GENERATED =
+  "A stored generated column cannot be had without the rewrite; a plain one can, filled in batches and kept by a trigger.";
+
+function addedWithoutRewrite(context: HazardContext, table: Relation, column: Column): readonly string[] {
+  const { default: value, filled, notNull, type } = column;
+  if (value === null) return [];
+  if (filled) return [GENERATED];
+  const name = identifier(column.name);
+  const sequences = changesOf(context, "relation-created")
+    .filter(({ relation }) => relation.kind === "S" && value.includes(relation.name))
+    .map(({ relation }) => `CREATE SEQUENCE ${sqlName(relation)};`);
+  const first = [
+    ...sequences,
+    alterTable(table, `ADD COLUMN ${name} ${type}`),
+    alterColumn(table, column, `SET DEFAULT ${value}`),
+  ];
+  const fill = ["-- in batches:", `UPDATE ${sqlName(table)} SET ${name} = DEFAULT WHERE ${name} IS NULL;`];
+  return [
+    [inTwoMigrations(first, fill), ...(notNull ? [NEXT_MIGRATION, notNullByCheck(table, column)] : [])].join(
+      "\n",
+    ),
+  ];
 }

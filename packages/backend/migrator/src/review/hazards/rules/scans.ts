@@ -1,7 +1,7 @@
 import { identifier } from "../../../database/sql-text.ts";
 import type { Constraint, Relation } from "../../facts.ts";
 import type { HazardContext } from "../hazard.ts";
-import { severityAt, type Worked } from "../locked.ts";
+import { blockedBy, severityAt, type Worked } from "../locked.ts";
 import type { Found, Rule } from "../rule.ts";
 import { alterColumn, alterTable, columnsOf, inTwoMigrations, keptOut, spoken, withRows } from "../words.ts";
 import { changesOf, isOfConstraint, workBecauseOf } from "./work.ts";
@@ -164,11 +164,12 @@ function constraintsOf(
     .filter(({ type, table: on }) => types.includes(type) && [table.oid, lock.relation.oid].includes(on));
 }
 
-function notValidFirst({ statement }: HazardContext, constraints: readonly Constraint[]): string {
+function notValidFirst(context: HazardContext, constraints: readonly Constraint[]): string {
   return constraints
-    .flatMap(({ name, table: oid, definition }) => {
-      const table = statement.facts.relations.get(oid);
-      if (table === undefined) return [];
+    .flatMap((constraint) => {
+      const { name, table: oid, definition } = constraint;
+      const table = context.statement.facts.relations.get(oid);
+      if (table === undefined || isOfPartition(context, constraint)) return [];
       return inTwoMigrations(
         [alterTable(table, `ADD CONSTRAINT ${identifier(name)} ${definition} NOT VALID`)],
         [alterTable(table, `VALIDATE CONSTRAINT ${identifier(name)}`)],
@@ -182,27 +183,30 @@ function foreignKeys(context: HazardContext): readonly Found[] {
   const worked = workBecauseOf(context, "foreign-key");
   const { relations } = context.statement.facts;
   return changesOf(context, "constraint-added").flatMap(({ constraint }) => {
-    const { type, validated, name, table, referenced } = constraint;
-    const own = worked.filter(({ lock }) => [table, referenced].includes(lock.relation.oid));
+    const { type, validated, name, table: oid, referenced } = constraint;
+    const own = worked.filter(({ lock }) => [oid, referenced].includes(lock.relation.oid));
     const [first] = own;
-    // Of a partition's constraints, its parent's says all.
-    const isPart = changesOf(context, "constraint-added").some(
-      (other) =>
-        other.constraint !== constraint &&
-        other.constraint.name === name &&
-        relations.get(other.constraint.table)?.kind === "p",
-    );
-    if (first === undefined || type !== "f" || !validated || isPart) return [];
-    const tables = [table, referenced].flatMap((oid) => relations.get(oid) ?? []);
-    const large = [...own].sort((a, b) => rows(context, b) - rows(context, a))[0] ?? first;
+    const table = relations.get(oid);
+    if (first === undefined || table === undefined || type !== "f" || !validated) return [];
+    if (isOfPartition(context, constraint)) return [];
+    const tables = blockedBy(context, context.statement)
+      .map(({ relation }) => relation)
+      .filter((relation) => [oid, referenced].includes(relation.oid));
+    const severities = own.map(({ lock }) => severityAt(context, lock.relation, "high"));
     return {
-      message: `${keptOut(first.lock.mode)} ${[...new Set(tables.map((one) => withRows(context, one)))].join(" or ")} while every row of ${spoken(tables[0] ?? first.table)} is looked up for ${name} (${first.lock.mode})`,
-      severity: severityAt(context, large.lock.relation, "high"),
+      message: `${keptOut(first.lock.mode)} ${tables.map((one) => withRows(context, one)).join(" or ")} while every row of ${spoken(table)} is looked up for ${name} (${first.lock.mode})`,
+      severity: severities.includes("high") ? "high" : "low",
       safer: notValidFirst(context, [constraint]),
     };
   });
 }
 
-function rows({ heat }: HazardContext, { lock }: Worked): number {
-  return heat.rowsOf(lock.relation.oid) ?? Number.POSITIVE_INFINITY;
+/** Its parent's says all. */
+function isOfPartition(context: HazardContext, { name, table }: Constraint): boolean {
+  return changesOf(context, "constraint-added").some(
+    ({ constraint }) =>
+      constraint.name === name &&
+      constraint.table !== table &&
+      context.statement.facts.relations.get(constraint.table)?.kind === "p",
+  );
 }

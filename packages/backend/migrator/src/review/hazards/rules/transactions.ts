@@ -2,6 +2,7 @@ import { identifier } from "../../../database/sql-text.ts";
 import type { ObservedStatement } from "../../observe.ts";
 import type { HazardContext } from "../hazard.ts";
 import { blockedBy, earlierInTransaction, type Held, heldBy, severityAt } from "../locked.ts";
+import { relationsNamedBy } from "../nodes.ts";
 import type { Found, Rule } from "../rule.ts";
 import { alterTable, inTwoMigrations, keptOut, listOf, placeOf, spoken, withRows } from "../words.ts";
 import { slowWorkOf } from "./slow-work.ts";
@@ -64,7 +65,8 @@ function heldOverSlowWork(context: HazardContext): readonly Found[] {
   const [work] = held.size === 0 || validatesItsOwn(context) ? [] : slowWorkOf(context);
   if (work === undefined) return [];
   // What the statement itself keeps others from while it works has a hazard of its own.
-  const own = new Set(work.underOwnLock ? [work.table.oid] : []);
+  const named = work.underOwnLock ? [work.table, ...relationsNamedBy(context)] : [];
+  const own = new Set(named.map(({ oid }) => oid));
   const waiting = [...held.values()].filter(({ relation }) => !own.has(relation.oid));
   if (waiting.length === 0) return [];
   const { number } = context.statement;

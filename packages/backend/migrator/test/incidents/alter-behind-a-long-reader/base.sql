@@ -1,0 +1,4 @@
+CREATE TABLE "sets" (
+	"id" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+	"title" text NOT NULL
+);

@@ -1,0 +1,1 @@
+INSERT INTO sets (title) VALUES ('Rivendell'), ('Green Grocer'), ('Tiny Tram');

@@ -1,0 +1,1 @@
+ALTER TABLE "sets" ADD COLUMN "retired" boolean DEFAULT false NOT NULL;

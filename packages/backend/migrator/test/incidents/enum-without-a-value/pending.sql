@@ -1,0 +1,3 @@
+CREATE TYPE "public"."wishlist_store" AS ENUM('LEGO', 'Barweer', 'BrickLink');
+--> statement-breakpoint
+ALTER TABLE "wishlist_items" ALTER COLUMN "store" SET DATA TYPE "wishlist_store" USING "store"::"wishlist_store";

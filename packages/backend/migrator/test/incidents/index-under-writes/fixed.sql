@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY "idx_sets_user_title" ON "sets" USING btree ("user_id","title");

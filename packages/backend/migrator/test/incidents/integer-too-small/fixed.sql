@@ -1,0 +1,1 @@
+ALTER TABLE "sets" ALTER COLUMN "minifigs" SET DATA TYPE smallint;

@@ -1,0 +1,1 @@
+INSERT INTO moc_instructions (title) VALUES ('Lighthouse at Dusk'), ('Harbour Crane');

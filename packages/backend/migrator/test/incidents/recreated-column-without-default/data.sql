@@ -1,0 +1,1 @@
+INSERT INTO wishlist_items (title) VALUES ('Rivendell'), ('Pirate Bay');

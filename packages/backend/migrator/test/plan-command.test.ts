@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createTestDatabase, createTestRole } from "@repo/test-database";
 import { describe, expect, test } from "vitest";
 import { migrate } from "../src/index.ts";
-import { type CliOptions, documentOf, errorOf, runCli } from "./support/cli.ts";
+import { type CliOptions, documentOf, errorOf, runCli, startCli } from "./support/cli.ts";
 import { BREAKPOINT, type MigrationFiles, makeFolder, writeMigrations } from "./support/folder.ts";
 import { temporaryFolder } from "./support/temporary.ts";
 
@@ -311,4 +311,17 @@ describe("migrate in production", () => {
       stderr: expect.stringContaining("preflight-failed"),
     });
   });
+});
+
+test("Ctrl-C ends a plan in order: nothing is changed, and the copy is gone", async () => {
+  const { sql, url, folder } = await filled({ tag: "0001_slow", sql: "SELECT pg_sleep(100);" });
+  const running = await startCli(["plan", "--migrations", folder, "--url", url]);
+  const copies = () =>
+    sql`select pid from pg_stat_activity where datname like 'migrator_scratch_%' and query like '%pg_sleep(100)%'`;
+  await expect.poll(async () => (await copies()).length, { timeout: 30_000 }).toBe(1);
+  running.kill("SIGINT");
+  const { exitCode, stderr } = await running.done;
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain("the plan was interrupted");
+  expect(await copies()).toEqual([]);
 });

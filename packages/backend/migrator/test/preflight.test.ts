@@ -312,11 +312,6 @@ const CASES: readonly Case[] = [
     data: "insert into e values (1, 'sad', 'sad', '{sad}'), (2, 'fine', 'ok', '{ok}'), (3, 'odd', 'ok', null), (4, 'odd', 'ok', null)",
     pending: [
       ["ALTER TABLE e ALTER COLUMN a TYPE mood USING a::mood"],
-      ["ALTER TYPE mood ADD VALUE 'fine'"],
-      [
-        "ALTER TABLE e ALTER COLUMN a TYPE mood USING a::mood",
-        "ALTER TABLE e ALTER COLUMN a TYPE mood USING (CASE a WHEN 'odd' THEN 'ok' ELSE a END)::mood",
-      ],
       [
         "ALTER TABLE e ALTER COLUMN m SET DATA TYPE text",
         "CREATE TYPE mood2 AS ENUM ('ok', 'great')",
@@ -327,7 +322,6 @@ const CASES: readonly Case[] = [
     ],
     says: [
       "fails type e.a: 2 rows have a = 'odd', 1 row has a = 'fine', which are no labels of mood [id = 2; id = 3; id = 4]",
-      'unknown fails-on-copy e: it fails on a copy of the schema, perhaps not on the target\'s rows: invalid input value for enum mood: "odd" (22P02)',
       "fails type e.m: 1 row has m = 'sad', which is no label of mood2 [id = 1]",
       "passes check e: checked: e_m holds in 4 rows",
       "fails type e.ms: 1 row has 'sad' in ms, which is no label of mood2 [id = 1]",

@@ -1,5 +1,6 @@
 import type { ScratchSettings } from "../config.ts";
 import { EXIT, MigratorError } from "../errors.ts";
+import type { Listener } from "../events.ts";
 import { type Database, withUrl } from "./connect.ts";
 import { serverWords } from "./failures.ts";
 import { identifier, literal } from "./sql-text.ts";
@@ -46,6 +47,13 @@ export async function withScratch<T>(
   } finally {
     await server.release();
   }
+}
+
+/** Says where a copy may differ from the target because its server does. @param version the target's, e.g. "17.10" */
+export function warnOfMajors({ major, place }: Scratch, version: string, on: Listener): void {
+  if (place === "target" || version.split(/[^0-9]/)[0] === String(major)) return;
+  const message = `the scratch server is PostgreSQL ${major}, the database ${version}: differences may come from that (SCRATCH_DATABASE_URL names another server)`;
+  on({ type: "warning", message });
 }
 
 /** Names of scratch databases begin so; process id and start of the session that owns them follow. */

@@ -1,4 +1,6 @@
+import type { Database } from "../database/connect.ts";
 import type { LastRun } from "../database/run-log.ts";
+import type { Session } from "../database/session.ts";
 import { lineOf } from "../folder/statements.ts";
 import { classOf, type DurationClass, estimate, type Pace, timeServer } from "./durations.ts";
 import type { Relation } from "./facts.ts";
@@ -6,8 +8,8 @@ import { findHazards } from "./hazards/find.ts";
 import type { Hazard, Heat } from "./hazards/hazard.ts";
 import { type Blocking, blockingOf, compareModes, type LockMode } from "./locks.ts";
 import type { Observation, ObservedScript, ObservedStatement } from "./observe.ts";
-import type { Finding } from "./preflight.ts";
-import type { Target } from "./target.ts";
+import { type Finding, preflight } from "./preflight.ts";
+import { readTarget, type Target } from "./target.ts";
 import { inTheWayOf } from "./weigh.ts";
 
 /** One file of a plan, with all that can be said of it. */
@@ -94,18 +96,21 @@ export interface Summary {
 export interface Circumstances {
   /** Of the scratch server, e.g. 17. */
   readonly major: number;
-  /** Undefined where a folder is looked at without a database. */
-  readonly target: Target | undefined;
+  /** A session on the target; undefined where a folder is looked at without a database. */
+  readonly session: Session | undefined;
   readonly runs: readonly LastRun[];
 }
 
 export async function assess(
   observation: Observation,
-  { major, target, runs }: Circumstances,
+  { major, session, runs }: Circumstances,
 ): Promise<readonly MigrationReview[]> {
-  const heat = heatOf(observation, target);
-  const pace = target && (await timeServer(observation.copy.sql));
-  const hazards = await findHazards(observation, heat, { major, invalidIndexes: target?.invalidIndexes });
+  const target = session && (await readTarget(session, observation));
+  const [pace, findings, hazards] = await Promise.all([
+    session && timeCopy(observation.copy),
+    session && preflight(session, observation, PREFLIGHT),
+    findHazards(observation, heatOf(observation, target), { major, invalidIndexes: target?.invalidIndexes }),
+  ]);
   return observation.scripts.map((script) => {
     const { tag } = script.migration;
     const statements = script.statements.map((statement): StatementReview => {
@@ -118,7 +123,7 @@ export async function assess(
         alone,
         locks: locksDuring(script, statement, target, pace),
         hazards: hazards.get(statement) ?? [],
-        preflight: target?.findings.get(statement) ?? [],
+        preflight: findings?.get(statement) ?? [],
         weight: weightOf(statement, target, pace),
         failure: failure?.words,
         untried,
@@ -129,6 +134,19 @@ export async function assess(
     const summary = { ...summaryOf(statements), tookMs: last?.durationMs ?? null };
     return { tag, fileName, hash, statements, summary };
   });
+}
+
+/** How long the rows may be asked: a plan shall be there while somebody still waits for it. */
+const PREFLIGHT = { timeoutMs: 5000, totalMs: 8000 } as const;
+
+/** By a session of its own: the other one is asked for names and types meanwhile. */
+async function timeCopy(copy: Database): Promise<Pace> {
+  const side = copy.openSide();
+  try {
+    return await timeServer(side);
+  } finally {
+    await side.end({ timeout: 1 });
+  }
 }
 
 function heatOf({ before }: Observation, target: Target | undefined): Heat {

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { relative, resolve, sep } from "node:path";
 import { promisify } from "node:util";
+import { interruptible } from "../apply/interruptible.ts";
 import { assertReplayable, notReplayed } from "../apply/replayable.ts";
 import type { Settings } from "../config.ts";
 import { withScratch } from "../database/scratch.ts";
@@ -45,15 +46,16 @@ export async function lint(
   const result = { folder: folder.path, base: base ?? "an empty database" };
   if (planned.length === 0) return { ...result, migrations: [] };
   const roles = await rolesIn(folder.migrations.flatMap(({ up }) => up ?? []));
-  const migrations = await withScratch(settings.scratch, server, async (scratch) => {
-    await scratch.ensureRoles(roles);
-    return observe(settings, scratch, { applied, planned }, signal, (observation) =>
-      assess(observation, { major: scratch.major, target: undefined, runs: [] }),
-    );
-  }).catch((cause: unknown) => {
-    throw notReplayed(cause);
-  });
-  return { ...result, migrations };
+  const work = () =>
+    withScratch(settings.scratch, server, async (scratch) => {
+      await scratch.ensureRoles(roles);
+      return observe(settings, scratch, { applied, planned }, signal, (observation) =>
+        assess(observation, { major: scratch.major, session: undefined, runs: [] }),
+      );
+    }).catch((cause: unknown) => {
+      throw notReplayed(cause);
+    });
+  return { ...result, migrations: await interruptible("the lint", signal, work) };
 }
 
 const run = promisify(execFile);

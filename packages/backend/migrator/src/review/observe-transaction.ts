@@ -8,6 +8,9 @@ import { strongest, takeIn } from "./taken.ts";
 const FAILED_BEFORE = "a statement before it in its transaction failed on the copy";
 export const REACHES_BEYOND = "it reaches beyond its database (roles, other databases, server settings)";
 
+/** Longest that a statement may take on a copy without rows, in ms. */
+const LONGEST_MS = 60_000;
+
 /** What of a statement can be run on a copy; undefined where all of it reaches beyond its database. */
 export type Local = (statement: NumberedStatement) => Promise<string | undefined>;
 
@@ -38,7 +41,7 @@ export async function observeTransaction(
   // Somebody's own savepoints would meet with ours, and what is rolled back is as it was before.
   const careful = !piece.statements.some((statement) => /\b(savepoint|rollback)\b/i.test(statement.sql));
   const look = () => (careful ? readTouched(sql) : readFacts(sql));
-  await sql.unsafe("begin");
+  await sql.unsafe(`begin; set local statement_timeout = ${LONGEST_MS}`);
   let held: ReadonlyMap<number, LockMode> = new Map();
   // The server counts on from transaction to transaction, until it has told its statistics.
   let { scans } = await look();

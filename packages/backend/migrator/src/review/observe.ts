@@ -83,6 +83,8 @@ export async function observe<T>(
   const url = await scratch.create();
   await replay(settings, url, applied, signal);
   return withUrl(url, async (copy) => {
+    // A statement that runs for ever ends with its session.
+    signal.addEventListener("abort", () => void copy.sql.end({ timeout: 0 }), { once: true });
     const before = (await readFacts(copy.sql)).facts;
     const watch: Watch = { copy, before, facts: before };
     const scripts: ObservedScript[] = [];

@@ -1,3 +1,4 @@
+import { interruptible } from "../apply/interruptible.ts";
 import { assertNoErrors } from "../apply/preconditions.ts";
 import { notReplayed } from "../apply/replayable.ts";
 import { chooseUndos } from "../apply/undo-plan.ts";
@@ -6,7 +7,7 @@ import type { Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { showServer } from "../database/inspect.ts";
 import { readLastRuns } from "../database/run-log.ts";
-import { withScratch } from "../database/scratch.ts";
+import { warnOfMajors, withScratch } from "../database/scratch.ts";
 import { type Listener, SILENT } from "../events.ts";
 import { rolesIn } from "../folder/cluster-wide.ts";
 import type { Problem } from "../problem.ts";
@@ -14,7 +15,6 @@ import { appliedOf, type Survey, type SurveyOptions, type Surveyor, withProject 
 import { assess, type MigrationReview } from "./assess.ts";
 import { type Basis, basisOf, fingerprintOf } from "./basis.ts";
 import { type Observation, observe, type PlannedScript } from "./observe.ts";
-import { readTarget } from "./target.ts";
 
 /** What pending migrations would do to a database, before any of them has run. */
 export interface Review {
@@ -50,7 +50,7 @@ export async function review(
 ): Promise<Review> {
   const work = async (database: Database, survey: Surveyor) =>
     reviewSurvey(settings, database, await survey(options.down === true ? {} : options), options, on, signal);
-  return withProject(settings, work, on);
+  return interruptible("the plan", signal, () => withProject(settings, work, on));
 }
 
 /** The same for a survey that somebody has made, of a database that is open. */
@@ -66,7 +66,7 @@ export async function reviewSurvey(
   const planned = options.down === true ? undosOf(seen, options) : ups(seen, on);
   const [basis, migrations] = await Promise.all([
     readBasis(settings, database, seen, planned, options),
-    planned.length === 0 ? [] : reviewOf(settings, database, seen, planned, signal),
+    planned.length === 0 ? [] : reviewOf(settings, database, { seen, planned }, on, signal),
   ]);
   return {
     fingerprint: fingerprintOf(basis),
@@ -108,8 +108,8 @@ function undosOf({ folder, plan }: Survey, options: ReviewOptions): readonly Pla
 async function reviewOf(
   settings: Settings,
   database: Database,
-  seen: Survey,
-  planned: readonly PlannedScript[],
+  { seen, planned }: { readonly seen: Survey; readonly planned: readonly PlannedScript[] },
+  on: Listener,
   signal: AbortSignal,
 ): Promise<readonly MigrationReview[]> {
   const applied = appliedOf(seen);
@@ -119,13 +119,10 @@ async function reviewOf(
   ]);
   const runs = await readLastRuns(database, settings);
   return withScratch(settings.scratch, database.href, async (scratch) => {
+    warnOfMajors(scratch, seen.inspection.facts.version, on);
     await scratch.ensureRoles(roles);
-    const work = async (observation: Observation) =>
-      assess(observation, {
-        major: scratch.major,
-        target: await readTarget(database.sql, observation),
-        runs,
-      });
+    const work = (observation: Observation) =>
+      assess(observation, { major: scratch.major, session: database.sql, runs });
     return observe(settings, scratch, { applied, planned }, signal, work);
   }).catch((cause: unknown) => {
     throw notReplayed(cause);

@@ -1,7 +1,6 @@
 import type { Session } from "../database/session.ts";
 import type { Relation } from "./facts.ts";
-import type { Observation, ObservedStatement } from "./observe.ts";
-import { type Finding, preflight } from "./preflight.ts";
+import type { Observation } from "./observe.ts";
 import { type Occupant, type RelationWeight, readOccupants, readWeights } from "./weigh.ts";
 
 /** What the database itself says to a plan. */
@@ -9,15 +8,11 @@ export interface Target {
   /** By the copy's OID. */
   readonly weights: ReadonlyMap<number, RelationWeight>;
   readonly occupants: readonly Occupant[];
-  readonly findings: ReadonlyMap<ObservedStatement, readonly Finding[]>;
   /** Indexes that an interrupted build has left: `public.users_email_idx`. */
   readonly invalidIndexes: ReadonlySet<string>;
 }
 
-/** How long the rows may be asked: a plan shall be there while somebody still waits for it. */
-const PREFLIGHT = { timeoutMs: 5000, totalMs: 8000 } as const;
-
-/** Reads of the target what the plan touches, and nothing else. */
+/** Reads of the target's catalog and statistics what the plan touches, and nothing else. */
 export async function readTarget(session: Session, observation: Observation): Promise<Target> {
   const relations = touchedBy(observation);
   const [weights, occupants, invalid] = await Promise.all([
@@ -28,7 +23,6 @@ export async function readTarget(session: Session, observation: Observation): Pr
   return {
     weights,
     occupants,
-    findings: await preflight(session, observation, PREFLIGHT),
     invalidIndexes: new Set(invalid.map(({ name }) => name)),
   };
 }

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { interruptible } from "../apply/interruptible.ts";
 import { assertReplayable } from "../apply/replayable.ts";
 import type { Settings } from "../config.ts";
 import { type Scratch, withScratch } from "../database/scratch.ts";
@@ -9,7 +10,6 @@ import { draftFromSnapshots, type SnapshotDraft } from "../folder/downs.ts";
 import { projectFolder } from "../folder/drizzle-kit.ts";
 import { downFileName, type Migration, readFolder } from "../folder/read.ts";
 import { type DownDraft, draftOne, type Memory } from "./drafts.ts";
-import { interruptible } from "./interruptible.ts";
 import { scriptsOf } from "./proof.ts";
 import { type Range, sideBySide } from "./side-by-side.ts";
 import { applied } from "./trial.ts";

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Claimed } from "../apply/baseline.ts";
+import { interruptible } from "../apply/interruptible.ts";
 import { replay } from "../apply/replay.ts";
 import { notReplayed } from "../apply/replayable.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -8,7 +9,7 @@ import { readCatalog } from "../catalog/read.ts";
 import type { Settings } from "../config.ts";
 import { type Database, withUrl } from "../database/connect.ts";
 import { inspect, showServer } from "../database/inspect.ts";
-import { type Scratch, withScratch } from "../database/scratch.ts";
+import { warnOfMajors, withScratch } from "../database/scratch.ts";
 import { EXIT, MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
 import { rolesIn } from "../folder/cluster-wide.ts";
@@ -17,7 +18,6 @@ import type { Problem } from "../problem.ts";
 import { appliedOf, type Survey, type Surveyor, withProject } from "../survey.ts";
 import { linesOf } from "./difference-lines.ts";
 import { type IgnoredDifference, sift } from "./ignore.ts";
-import { interruptible } from "./interruptible.ts";
 import { READ_AGAIN_MS, readSchema, tryToReadSchema } from "./read-schema.ts";
 
 /** Whether a database is what its migrations say. */
@@ -184,10 +184,4 @@ function unsettled({ inspection: { partials } }: Survey): MigratorError {
       : "check again when the deploy has ended, or wait longer: --lock-wait",
     exitCode: EXIT.refused,
   });
-}
-
-function warnOfMajors({ major, place }: Scratch, version: string, on: Listener): void {
-  if (place === "target" || version.split(/[^0-9]/)[0] === String(major)) return;
-  const message = `the scratch server is PostgreSQL ${major}, the database ${version}: differences may come from that (SCRATCH_DATABASE_URL names another server)`;
-  on({ type: "warning", message });
 }

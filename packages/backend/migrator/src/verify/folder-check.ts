@@ -1,3 +1,4 @@
+import { interruptible } from "../apply/interruptible.ts";
 import { replay } from "../apply/replay.ts";
 import { notReplayed } from "../apply/replayable.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -15,7 +16,6 @@ import { type MigrationFolder, readFolder, type Script } from "../folder/read.ts
 import { planMigrations } from "../plan.ts";
 import { errorsOf, type Problem } from "../problem.ts";
 import { type IgnoredDifference, sift } from "./ignore.ts";
-import { interruptible } from "./interruptible.ts";
 
 /** Whether a folder's SQL makes what its last snapshot and the Drizzle schema say. */
 export interface FolderCheckResult {

@@ -1,3 +1,4 @@
+import { interruptible } from "../apply/interruptible.ts";
 import { assertReplayable } from "../apply/replayable.ts";
 import type { Difference } from "../catalog/compare.ts";
 import type { Settings } from "../config.ts";
@@ -11,7 +12,6 @@ import {
   readFolder,
   type Script,
 } from "../folder/read.ts";
-import { interruptible } from "./interruptible.ts";
 import { type Range, sideBySide } from "./side-by-side.ts";
 import { applied, momentOf, tryDown } from "./trial.ts";
 import { type Workbench, withWorkbench } from "./workbench.ts";

@@ -6,6 +6,7 @@ import { readSettings } from "../../src/config.ts";
 import { migrate, type SettingsInput } from "../../src/index.ts";
 import { type Review, review } from "../../src/review/review.ts";
 import { type CliResult, runCli } from "./cli.ts";
+import { quoted, readTables } from "./database.ts";
 import { type MigrationFiles, makeFolder, writeMigrations } from "./folder.ts";
 import { NEXT_MIGRATION } from "./hazard-examples.ts";
 import { until } from "./sessions.ts";
@@ -24,16 +25,20 @@ export interface Scene extends TestDatabase {
   cli(verb: string, ...flags: readonly string[]): Promise<CliResult>;
 }
 
+/** A file of an incident's folder. */
+export function readIncident(incident: string, name: "base" | "data" | Form): string {
+  return readFileSync(`${INCIDENTS}${incident}/${name}.sql`, "utf8");
+}
+
 /** Sets a scene: base.sql is applied, data.sql is there, and the form's migrations are pending. */
 export async function setScene(incident: string, form: Form): Promise<Scene> {
-  const read = (name: string) => readFileSync(`${INCIDENTS}${incident}/${name}.sql`, "utf8");
   const database = await createTestDatabase();
-  const base: MigrationFiles = { tag: "0000_base", sql: read("base") };
+  const base: MigrationFiles = { tag: "0000_base", sql: readIncident(incident, "base") };
   const folder = await makeFolder([base]);
   const settings = { migrations: folder, url: database.url };
   await migrate(settings);
-  await load(database, read("data"));
-  const files = read(form)
+  await load(database, readIncident(incident, "data"));
+  const files = readIncident(incident, form)
     .split(NEXT_MIGRATION)
     .map((sql, index) => ({ tag: `000${index + 1}_${form}`, sql: sql.trimStart() }));
   await writeMigrations(folder, [base, ...files]);
@@ -42,8 +47,7 @@ export async function setScene(incident: string, form: Form): Promise<Scene> {
     sql: database.sql,
     settings,
     plan: async () => review(await readSettings(settings)),
-    cli: (verb, ...flags) =>
-      runCli([verb, "--migrations", folder, "--url", database.url, ...flags]),
+    cli: (verb, ...flags) => runCli([verb, "--migrations", folder, "--url", database.url, ...flags]),
   };
 }
 
@@ -58,4 +62,13 @@ async function load({ url, sql }: TestDatabase, data: string): Promise<void> {
     return left.length === 0;
   });
   await sql`analyze`;
+}
+
+/** All rows of all tables in `public`, as JSON has them. */
+export async function readRows(sql: TestDatabase["sql"]): Promise<Readonly<Record<string, unknown>>> {
+  const tables = await readTables(sql);
+  const rows = await Promise.all(
+    tables.map((table) => sql.unsafe(`select to_jsonb(t) as row from ${quoted(table)} t order by 1`)),
+  );
+  return Object.fromEntries(tables.map((table, index) => [table, rows[index]]));
 }

@@ -65,6 +65,18 @@ export async function untilBlocked(sql: Sql): Promise<Backend> {
   );
 }
 
+/** Waits until one backend waits for another, and for nobody else. */
+export async function untilWaitsFor(
+  sql: Sql,
+  waiting: { readonly pid: number },
+  { pid }: { readonly pid: number },
+): Promise<void> {
+  await until(`backend ${waiting.pid} to wait for ${pid}`, async () => {
+    const [row] = await sql<{ pids: number[] }[]>`select pg_blocking_pids(${waiting.pid}) as pids`;
+    return row?.pids.length === 1 && row.pids[0] === pid;
+  });
+}
+
 /** No runner has left a backend, and nobody holds an advisory lock in this database. */
 export async function expectNoRunner(sql: Sql): Promise<void> {
   await until("the runners' backends to end", async () => (await readRunners(sql)).length === 0, 5_000);

@@ -136,11 +136,22 @@ const PLANS: readonly {
     finds: [["index-without-concurrently"], ["check-scan"], ["renamed-column"]],
   },
   {
+    name: "a table that is dropped with the one that it refers to",
+    sql: ['DROP TABLE "orders", "users";'],
+    finds: [["dropped-table", "dropped-table"]],
+  },
+  {
+    name: "an index that is not there, beside a table that is in use",
+    sql: ['DROP INDEX IF EXISTS "missing_idx"; UPDATE "payments" SET "amount" = 1 WHERE "id" = 1;'],
+    finds: [[]],
+  },
+  {
     name: "tables that go with others",
     sql: ['DROP TABLE "orders";', 'DROP SCHEMA "public" CASCADE;'],
     finds: [
       ["dropped-table", "drop-locks-other-table"],
-      ["dropped-table", "dropped-table", "dropped-table", "dropped-table", "dropped-table", "dropped-table"],
+      // The last is drafts, which has no rows.
+      [...Array<string>(6).fill("dropped-table"), "locks-gathered", "dropped-table"],
     ],
   },
   {
@@ -235,6 +246,17 @@ describe("the hazards of", () => {
   });
 });
 
+test.concurrent("a partitioned table has one safer form for all of its partitions", async () => {
+  const { hazards } = await look('ALTER TABLE "events" ADD CONSTRAINT "positive" CHECK ("id" > 0);');
+  expect(hazards.map(({ safer }) => safer)).toEqual([
+    [
+      'ALTER TABLE "events" ADD CONSTRAINT "positive" CHECK ((id > 0)) NOT VALID;',
+      "-- in the next migration:",
+      'ALTER TABLE "events" VALIDATE CONSTRAINT "positive";',
+    ].join("\n"),
+  ]);
+});
+
 describe("a comment -- allow:", () => {
   const DROP = 'ALTER TABLE "orders" DROP COLUMN "note";';
   const RENAME = 'ALTER TABLE "users" RENAME COLUMN "nickname" TO "handle";';
@@ -251,8 +273,8 @@ describe("a comment -- allow:", () => {
   }
 
   test.concurrent("accepts a hazard of the statement below it, with the reason", async () => {
-    const sql = `${ADD}${BREAKPOINT}-- allow: dropped-column nobody reads it: release 41\n${DROP}`;
-    expect(await allowedIn(sql)).toEqual([[], ["dropped-column: nobody reads it: release 41"]]);
+    const sql = `${ADD}${BREAKPOINT}-- allow: dropped-column nobody reads it: release 41\n${DROP}${BREAKPOINT}SELECT 1`;
+    expect(await allowedIn(sql)).toEqual([[], ["dropped-column: nobody reads it: release 41"], []]);
   });
 
   test.concurrent("stands for the statement that it is in, or behind on the same line", async () => {

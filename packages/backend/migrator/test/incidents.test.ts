@@ -38,7 +38,7 @@ const INCIDENTS: readonly Incident[] = [
       {
         statement: 2,
         preflight: {
-          check: "type-change",
+          check: "type",
           object: "wishlist_items.store",
           outcome: "fails",
           message: "2 rows have store = 'Amazon', which is no label of wishlist_store",
@@ -143,11 +143,11 @@ const INCIDENTS: readonly Incident[] = [
     title: "an integer column becomes too small for its values",
     folder: "integer-too-small",
     announced: [
-      { statement: 1, preflight: { check: "type-change", outcome: "passes", count: 0 } },
+      { statement: 1, preflight: { check: "type", outcome: "passes", count: 0 } },
       {
         statement: 2,
         preflight: {
-          check: "type-change",
+          check: "type",
           object: "sets.price_cents",
           outcome: "fails",
           message:

@@ -1,5 +1,5 @@
 import { createTestDatabase, createTestRole } from "@repo/test-database";
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { readSettings } from "../src/config.ts";
 import { withUrl } from "../src/database/connect.ts";
 import { withScratch } from "../src/database/scratch.ts";
@@ -12,6 +12,8 @@ import { BREAKPOINT, makeFolder } from "./support/folder.ts";
 import { titled } from "./support/titled.ts";
 
 type Sql = Awaited<ReturnType<typeof createTestDatabase>>["sql"];
+
+const MAJOR = Math.floor(inject("testDatabase").versionNumber / 10_000);
 
 /** A database at its applied state, with rows, and a folder that has more. */
 interface Place {
@@ -817,6 +819,64 @@ const INCIDENTS: readonly Incident[] = [
   },
 ];
 
+describe("a statement that depends on earlier ones", () => {
+  test("names the one that renames its column, and fails all the same", async () => {
+    const pending = [
+      ["ALTER TABLE wish RENAME COLUMN store TO seller"],
+      ["ALTER TABLE wish ALTER COLUMN seller SET NOT NULL"],
+    ];
+    expect(await look(await placeOf({ base: [WISH], data: WISHES, pending }))).toMatchObject([
+      { outcome: "fails", object: "wish.store", count: 1, dependsOn: "0001_step.sql, statement 1" },
+    ]);
+  });
+
+  test("names none that writes to other tables or sets other columns", async () => {
+    const pending = [
+      [
+        "UPDATE wish SET store = 'none'",
+        "INSERT INTO shop VALUES (1)",
+        "ALTER TABLE wish ALTER COLUMN amount SET NOT NULL",
+      ],
+    ];
+    expect(await look(await placeOf({ base: [WISH, SHOP], data: WISHES, pending }))).toMatchObject([
+      { outcome: "fails", object: "wish.amount", dependsOn: undefined },
+    ]);
+  });
+
+  test.each([
+    ["a DO block", "DO $$ BEGIN UPDATE wish SET store = 'none'; END $$"],
+    ["a function", "SELECT fill()"],
+  ])("names %s that may write to a table which the transaction holds already", async (_, writes) => {
+    const fill = "CREATE FUNCTION fill() RETURNS void LANGUAGE sql AS 'UPDATE wish SET amount = 0'";
+    const pending = [
+      ["ALTER TABLE wish ADD COLUMN note text", writes, "ALTER TABLE wish ALTER COLUMN store SET NOT NULL"],
+    ];
+    expect(await look(await placeOf({ base: [WISH, fill], data: WISHES, pending }))).toMatchObject([
+      { outcome: "depends", object: "wish.store", dependsOn: "0001_step.sql, statement 2" },
+    ]);
+  });
+});
+
+describe("preflight of what not every server has", () => {
+  test("keys of which nothing is like nothing", async () => {
+    const place = await placeOf({
+      base: ["CREATE TABLE k (a int, b text)"],
+      data: "insert into k values (1, null), (1, null), (2, null), (3, 'x')",
+      pending: [
+        ["CREATE UNIQUE INDEX k_ab ON k (a, b) NULLS NOT DISTINCT", "CREATE UNIQUE INDEX k_b ON k (b)"],
+      ],
+    });
+    const says =
+      MAJOR < 15
+        ? "fails fails-on-copy k: it fails on a copy of the schema: syntax error at or near"
+        : "fails unique k: 1 key (a, b) is there more than once: a = '1', b = NULL in 2 rows [a = '1', b = NULL]";
+    expect(lines(await look(place))).toEqual([
+      expect.stringContaining(says),
+      "passes unique k: checked: no b is there twice",
+    ]);
+  });
+});
+
 describe("incidents are told before they happen", () => {
   test.each(titled(INCIDENTS))("%s", async (_, { story, says, code }) => {
     const place = await placeOf(story);
@@ -937,13 +997,13 @@ describe("preflight of huge tables", () => {
     const found = await look(place, { sampleAboveRows: 1000 });
     expect(found.map(({ outcome, sampled, check }) => [check, outcome, sampled])).toEqual([
       ["not-null", "fails", true],
-      ["unique", "fails", false],
+      ["unique", "fails", true],
       ["type", "fails", true],
       ["drop-table", "loses", true],
     ]);
-    expect(found.map(({ message }) => message.replaceAll(/[\d,]+ rows?/g, "N rows"))).toEqual([
-      "N rows have no store in a sample of 5 % (N rows)",
-      "1 key (store) is there more than once: store = 'x' in N rows",
+    expect(found.map(({ message }) => message.replaceAll(/[\d,]+ (of [\d,]+ )?rows/g, "N rows"))).toEqual([
+      "N rows in a sample of 5 % have no store",
+      "1 key (store) is there more than once in a sample of 5 %: store = 'x' in N rows",
       "N rows have store = 'x' (of a sample of 5 %), which does not convert to integer",
       "about N rows are lost",
     ]);

@@ -32,6 +32,7 @@ export interface Column {
   /** `character varying(200)` */
   readonly type: string;
   readonly typeOid: number;
+  /** False where it is said (NOT VALID, from 18 on) and not yet checked. */
   readonly notNull: boolean;
   /** SQL; null for none. */
   readonly default: string | null;
@@ -161,7 +162,9 @@ function lookSql(which: string): string {
     'relations', (select coalesce(json_agg(json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname, 'kind', relkind,
         'file', file::bigint, 'owner', owner::bigint, 'columns', case when relkind in ('i', 'I', 'S') then '[]'::json else
         (select coalesce(json_agg(json_build_object('number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-          'typeOid', a.atttypid::bigint, 'notNull', a.attnotnull, 'filled', a.attidentity <> '' or a.attgenerated <> '',
+          'typeOid', a.atttypid::bigint, 'notNull', a.attnotnull and not exists (
+            select from pg_catalog.pg_constraint k where k.conrelid = a.attrelid and k.contype = 'n' and k.conkey = array[a.attnum] and not k.convalidated),
+          'filled', a.attidentity <> '' or a.attgenerated <> '',
           'default', pg_get_expr(d.adbin, d.adrelid)) order by a.attnum), '[]')
           from pg_catalog.pg_attribute a left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
           where a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped) end)), '[]') from r),

@@ -35,7 +35,7 @@ export interface PreflightOptions {
 }
 
 /** In ms. */
-const TOTAL_MS = 30_000;
+const TOTAL_MS = 8000;
 
 const SAMPLE_ABOVE_ROWS = 5_000_000;
 
@@ -85,13 +85,17 @@ export async function preflight(
   const moments = await momentsOf(observation, { types, target: about, bounds, sampleAboveRows });
   const findings = new Map<ObservedStatement, readonly Finding[]>();
   await withLooker(target, { timeoutMs, totalMs, lockTimeoutMs: LOCK_TIMEOUT_MS }, async (looker) => {
-    for (const moment of moments) {
-      const found: Finding[] = [];
-      for (const check of checksOf(moment)) {
-        const finding = await findingOf(looker, check);
-        if (finding) found.push(finding);
-      }
-      findings.set(moment.statement, withoutDoubts(found));
+    const asked = moments.map((moment) => ({ moment, checks: checksOf(moment) }));
+    const found = new Map<Check, Finding | undefined>();
+    const late: Check[] = [];
+    for (const check of asked.flatMap(({ checks }) => checks)) {
+      const finding = await findingOf(looker, check, check.glance ?? check.ask);
+      if (finding === undefined && check.glance) late.push(check);
+      else found.set(check, finding);
+    }
+    for (const check of late) found.set(check, await findingOf(looker, check));
+    for (const { moment, checks } of asked) {
+      findings.set(moment.statement, withoutDoubts(checks.flatMap((check) => found.get(check) ?? [])));
     }
   });
   return findings;

@@ -21,5 +21,6 @@ CREATE INDEX orders_user_idx ON orders (user_id);
 CREATE TABLE payments (id integer PRIMARY KEY, order_id integer, amount integer NOT NULL);
 CREATE TABLE drafts (id integer PRIMARY KEY, title text, user_id integer);
 CREATE TABLE events (id integer NOT NULL, day date NOT NULL, kind text) PARTITION BY RANGE (day);
+CREATE TABLE events_2024 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 CREATE TABLE events_2025 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
 CREATE TABLE events_2026 (id integer NOT NULL, day date NOT NULL, kind text);

@@ -8,7 +8,7 @@ type Sql = TestDatabase["sql"];
 /** A session beside the runner's, as a service or a person at psql has one. */
 export interface OtherSession {
   readonly pid: number;
-  /** Runs SQL; one call after the other, on one connection. */
+  /** Sends SQL at once; one call after the other, on one connection. */
   run(sql: string): Promise<unknown>;
 }
 
@@ -17,7 +17,7 @@ export async function openOther(url: string, name: string): Promise<OtherSession
   const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: name } });
   onTestFinished(() => sql.end({ timeout: 0 }));
   const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
-  return { pid: row?.pid ?? 0, run: (text) => sql.unsafe(text) };
+  return { pid: row?.pid ?? 0, run: async (text) => sql.unsafe(text) };
 }
 
 /** Looks again and again until there is something to see. @throws Error after `forMs` */

@@ -13,6 +13,11 @@ export interface Check {
   readonly convertedBy?: string | undefined;
   /** The earlier statement that writes to the rows that are asked about. */
   readonly writtenBy?: string | undefined;
+  /**
+   * There where the question needs all of a huge table: asks a part of it, which tells at once where something is wrong.
+   * Else all of it is asked after everything else, in the time that is left. @returns undefined where a part does not tell
+   */
+  readonly glance?: ((looker: Looker) => Promise<Answer | undefined>) | undefined;
   /** @returns undefined where there is nothing worth to be told */
   ask(looker: Looker): Promise<Answer | undefined>;
 }
@@ -27,8 +32,12 @@ export interface Answer {
 }
 
 /** Puts a question, and tells what comes of it, whatever that is. @throws what is not the server's answer: a lost connection */
-export async function findingOf(looker: Looker, check: Check): Promise<Finding | undefined> {
-  const answer = await check.ask(looker).catch((error: unknown) => failed(check, error));
+export async function findingOf(
+  looker: Looker,
+  check: Check,
+  ask: Check["ask"] = check.ask,
+): Promise<Finding | undefined> {
+  const answer = await ask(looker).catch((error: unknown) => failed(check, error));
   if (answer === undefined) return undefined;
   const { check: name, object, changedBy, writtenBy } = check;
   const isShaky = writtenBy !== undefined && answer.outcome !== "unknown";
@@ -113,7 +122,8 @@ export async function askExamples(
   const key = keySql(state);
   if (key === undefined) return [];
   const order = state.keys.map(({ name }) => `"${name}"`).join(", ");
-  const sql = `select ${key} as example from ${from} order by ${order} limit 3`;
+  // Put into words only after the three are found: that costs more than to find them.
+  const sql = `select ${key} as example from (select ${order} from ${from} order by ${order} limit 3) as found order by ${order}`;
   const rows = await looker.ask<{ example: string }>(sql, session).catch((error: unknown) => {
     if (reasonOf(error) === undefined) throw error;
     return [];
@@ -136,11 +146,13 @@ export function tell(
   if (rows === 0 && !sampled) return { outcome: "passes", message: "checked: the table is empty", count: 0 };
   if (bad === 0)
     return { outcome: "passes", message: `checked: ${words.none} in ${extent}`, count: 0, sampled };
-  const which = sampled ? ` in ${extent}` : bad === rows ? "" : ` of ${extent}`;
   const subject =
-    sampled || bad !== rows ? counted(bad, "row") : bad === 1 ? "the only row" : `all ${counted(bad, "row")}`;
-  const isOne = bad === 1;
-  const where = which.startsWith(" of") ? subject.replace(/ rows?$/, "") + which : subject;
-  const message = `${where} ${isOne ? words.one : words.many}${sampled ? which : ""}`;
+    bad < rows
+      ? `${bad.toLocaleString("en-US")} of ${counted(rows, "row")}`
+      : rows === 1
+        ? "the only row"
+        : `all ${counted(rows, "row")}`;
+  const sample = sampled ? ` in a sample of ${percent} %` : "";
+  const message = `${subject}${sample} ${bad === 1 ? words.one : words.many}`;
   return { outcome: words.bad, message, count: bad, sampled, examples };
 }

@@ -2,10 +2,11 @@ import { isWidening } from "../../catalog/safe.ts";
 import { identifier } from "../../database/sql-text.ts";
 import type { Column, Relation, UserType } from "../facts.ts";
 import { withoutCasts } from "./casts.ts";
-import { type Answer, type Check, findingOf } from "./check.ts";
+import type { Answer, Check } from "./check.ts";
 import { askConversion, type Conversion } from "./convert.ts";
 import { uniqueCheck } from "./keys.ts";
 import { askLabels } from "./labels.ts";
+import { isOfData } from "./looker.ts";
 import { type Asking, type Moment, usingKey } from "./moment.ts";
 import { checkOf, valueCheck } from "./rows.ts";
 import { columnsIn, expressionOf, replaceTypes } from "./syntax.ts";
@@ -19,7 +20,7 @@ export const typeChange: Asking = (moment) =>
     if (change.type !== "column-retyped" || !isConverted(change.column, change.to)) return [];
     return [
       ...conversionCheck(moment, change.table, change.column, change.to),
-      ...rechecks(moment, change.table.oid, change.to),
+      ...(keepsApart(moment, change) ? [] : rechecks(moment, change.table.oid, change.to)),
     ];
   });
 
@@ -108,6 +109,24 @@ function isSameTwice({ made, old }: Types, column: Column, to: Column): boolean 
   return column.typeOid === to.typeOid || !(made.has(to.typeOid) || old.has(to.typeOid));
 }
 
+/** Whether no two values become one, and each stays what it was: numbers without fractions, labels, texts that are not cut. */
+function keepsApart(
+  { types, usings }: Moment,
+  { table, column, to }: { readonly table: Relation; readonly column: Column; readonly to: Column },
+): boolean {
+  const using = usings.get(usingKey(table, column.name));
+  const { inner, types: casts } = withoutCasts(using ?? identifier(column.name));
+  if (expressionOf(inner)?.ColumnRef === undefined || !columnsIn(inner).has(column.name)) return false;
+  const isWhole = ({ type }: Column) => ["smallint", "integer", "bigint"].includes(type);
+  const isEnum = ({ typeOid }: Column) => (types.made.get(typeOid) ?? types.old.get(typeOid))?.kind === "e";
+  const isText = ({ type }: Column) => /^(text|character varying(\(\d+\))?)$/.test(type);
+  const isPlainText = (one: Column) => isText(one) || isEnum(one);
+  return (
+    (isWhole(column) && isWhole(to)) ||
+    (isPlainText(column) && (isEnum(to) || (isText(to) && casts.length === 0)))
+  );
+}
+
 /** What a table's other rules say to the new values: PostgreSQL checks them again when it writes the table anew. */
 function rechecks(moment: Moment, table: number, to: Column): readonly Check[] {
   const state = moment.stateAfter(table);
@@ -132,13 +151,22 @@ function rechecks(moment: Moment, table: number, to: Column): readonly Check[] {
     ),
     ...uniques.flatMap((index) => uniqueCheck(moment, index)),
   ];
-  // Values that do not convert are told already; what held before and holds now needs no words.
-  return asked.map((check) => ({ ...check, ask: quietly(check) }));
+  return asked.map((check) => ({
+    ...check,
+    glance: check.glance && quietly(check.glance),
+    ask: quietly(check.ask),
+  }));
 }
 
-function quietly(check: Check): Check["ask"] {
+/** Only what is broken by the new values: those that do not convert are told already, and what holds needs no words. */
+function quietly(ask: Check["ask"]): Check["ask"] {
   return async (looker) => {
-    const finding = await findingOf(looker, { ...check, writtenBy: undefined });
-    return finding?.outcome === "fails" ? await check.ask(looker) : undefined;
+    try {
+      const answer = await ask(looker);
+      return answer?.outcome === "fails" ? answer : undefined;
+    } catch (error) {
+      if (isOfData(error)) return undefined;
+      throw error;
+    }
   };
 }

@@ -31,7 +31,8 @@ export function uniqueCheck(moment: Moment, index: Index): readonly Check[] {
       object: showName(state.target),
       ...originIn(state, uses),
       writtenBy: moment.writerOf(index.table, numbersIn(state.now, uses)),
-      ask: (looker) => askDuplicates(looker, moment, state, index),
+      glance: glanceOf(moment, state, index),
+      ask: (looker) => askDuplicates(looker, moment, state, { index, percent: undefined }),
     },
   ];
 }
@@ -42,42 +43,62 @@ interface Group {
   readonly groups: number;
 }
 
+/** Keys that are there twice in a part of a huge table are so in all of it; that none is, only the whole table tells. */
+function glanceOf(moment: Moment, state: TableState, index: Index): Check["glance"] {
+  const percent = moment.percentOf(index.table);
+  if (percent === undefined) return undefined;
+  return async (looker) => {
+    const answer = await askDuplicates(looker, moment, state, { index, percent });
+    return answer.outcome === "fails" ? answer : undefined;
+  };
+}
+
 async function askDuplicates(
   looker: Looker,
   moment: Moment,
   state: TableState,
-  { keys, predicate, nullsNotDistinct }: Index,
+  { index, percent }: { readonly index: Index; readonly percent: number | undefined },
 ): Promise<Answer> {
-  const told = (text: string) => replaceTypes(text, namedOnTarget(moment.types));
-  const exists = nullsNotDistinct ? [] : keys.map((key) => `(${told(key)}) is not null`);
-  const where = [...(predicate === null ? [] : [`(${told(predicate)})`]), ...exists].join(" and ") || "true";
-  const named = keys.map((key, index) => `${told(key)} as "key_${index}"`);
-  const names = keys.map((_, index) => `"key_${index}"`);
-  const texts = names.map((name) => `${name}::pg_catalog.text`);
-  const groups = await looker.ask<Group>(
-    `select array_to_json(array[${texts.join(", ")}]) as values, rows::float8, (count(*) over ())::float8 as groups
-    from (select ${names.join(", ")}, count(*) as rows from (select ${named.join(", ")} from ${fromSql(state, { only: true })} where ${where}) as keys
-      group by ${names.join(", ")} having count(*) > 1) as duplicates
-    order by rows desc, ${names.join(", ")} limit 3`,
-    state.session,
-  );
-  const labels = keys.map(unquoted);
+  const groups = await looker.ask<Group>(duplicatesSql(moment, state, index, percent), state.session);
+  const labels = index.keys.map(unquoted);
   const list = labels.join(", ");
   const [first] = groups;
   if (first === undefined)
     return { outcome: "passes", message: `checked: no ${list} is there twice`, count: 0 };
   const examples = groups.map(({ values }) =>
-    values.map((value, index) => `${labels[index]} = ${showValue(value)}`).join(", "),
+    values.map((value, position) => `${labels[position]} = ${showValue(value)}`).join(", "),
   );
-  const shown = groups.map(({ rows }, index) => `${examples[index]} in ${counted(rows, "row")}`);
+  const shown = groups.map(({ rows }, position) => `${examples[position]} in ${counted(rows, "row")}`);
   const more = first.groups > groups.length ? "; …" : "";
   const verb = first.groups === 1 ? "is" : "are";
+  const sample = percent === undefined ? "" : ` in a sample of ${percent} %`;
   return {
     outcome: "fails",
-    message: `${counted(first.groups, "key")} (${list}) ${verb} there more than once: ${shown.join("; ")}${more}`,
+    message: `${counted(first.groups, "key")} (${list}) ${verb} there more than once${sample}: ${shown.join("; ")}${more}`,
     count: first.groups,
+    sampled: percent !== undefined,
     examples,
   };
+}
+
+function duplicatesSql(
+  moment: Moment,
+  state: TableState,
+  { keys, predicate, nullsNotDistinct }: Index,
+  percent: number | undefined,
+): string {
+  const told = (text: string) => replaceTypes(text, namedOnTarget(moment.types));
+  const exists = nullsNotDistinct ? [] : keys.map((key) => `(${told(key)}) is not null`);
+  const where = [...(predicate === null ? [] : [`(${told(predicate)})`]), ...exists].join(" and ") || "true";
+  const named = keys.map((key, position) => `${told(key)} as "key_${position}"`).join(", ");
+  const names = keys.map((_, position) => `"key_${position}"`);
+  const list = names.join(", ");
+  const texts = names.map((name) => `${name}::pg_catalog.text`).join(", ");
+  const rows = fromSql(state, { only: true, percent });
+  return `select array_to_json(array[${texts}]) as values, rows::float8, (count(*) over ())::float8 as groups
+    from (select ${list}, count(*) as rows from (select ${named} from ${rows} where ${where}) as keys
+      group by ${list} having count(*) > 1) as duplicates
+    order by rows desc, ${list} limit 3`;
 }
 
 function unquoted(key: string): string {

@@ -1,5 +1,6 @@
 import type { Change } from "../changes.ts";
 import type { SchemaFacts } from "../facts.ts";
+import { compareModes } from "../locks.ts";
 import type { Observation, ObservedScript, ObservedStatement } from "../observe.ts";
 import { conversionsOf } from "./casts.ts";
 import { type Moment, usingKey } from "./moment.ts";
@@ -21,7 +22,7 @@ export interface Scene {
 }
 
 /** Rows that a sample is to have. */
-const SAMPLE_ROWS = 500_000;
+const SAMPLE_ROWS = 200_000;
 
 /** A write with the statement that does it. */
 interface PlacedWrite extends Write {
@@ -40,7 +41,7 @@ export async function momentsOf(
   let writes: readonly PlacedWrite[] = [];
   const moments: Moment[] = [];
   for (const script of scripts) {
-    for (const statement of script.statements) {
+    for (const [index, statement] of script.statements.entries()) {
       const parts = await partsOf(statement.sql);
       const known = new Known(start, states, statement.facts);
       const name = nameOf(script, statement);
@@ -65,7 +66,7 @@ export async function momentsOf(
         boundsOf: (table) => scene.bounds.get(table),
         writerOf: writerAmong(writes, scene.target),
       });
-      const own = writesOf(statement, parts, before);
+      const own = writesOf(statement, parts, before, heldAt(script.statements.slice(0, index), statement));
       writes = [...writes, ...own.map((write) => placed(write, before, name))];
       states = after;
       before = statement.facts;
@@ -76,6 +77,17 @@ export async function momentsOf(
 
 function nameOf({ script }: ObservedScript, { number }: ObservedStatement): string {
   return `${script.fileName}, statement ${number}`;
+}
+
+/** Tables that a statement's transaction already holds more strongly than for writing to their rows. */
+function heldAt(
+  earlier: readonly ObservedStatement[],
+  { transaction, alone }: ObservedStatement,
+): ReadonlySet<number> {
+  const same = earlier.filter((one) => one.transaction === transaction && !one.alone && !alone);
+  const locks = same.flatMap((one) => one.locks);
+  const strong = locks.filter(({ mode }) => compareModes(mode, "ROW EXCLUSIVE") > 0);
+  return new Set(strong.map(({ relation }) => relation.oid));
 }
 
 /** The target's tables as far as they were asked for. */

@@ -1,6 +1,6 @@
 import type { Relation, SchemaFacts } from "../facts.ts";
 import type { ObservedStatement } from "../observe.ts";
-import { type Node, type Part, walk } from "./syntax.ts";
+import { type Node, type Part, stringsOf, walk } from "./syntax.ts";
 
 /** What a statement may do to the rows of a table. */
 export interface Write {
@@ -17,11 +17,13 @@ const WRITING = "ROW EXCLUSIVE";
  * The tables that a statement writes to: by its text, as PostgreSQL's parser reads it, and by the locks that it was seen
  * with, which also tell what a DO block or a function does.
  * @param before the schema as the statement meets it
+ * @param held tables that its transaction holds more strongly than a writer would: a lock does not tell of writes to them
  */
 export function writesOf(
   { locks }: ObservedStatement,
   parts: readonly Part[],
   before: SchemaFacts,
+  held: ReadonlySet<number>,
 ): readonly Write[] {
   const named: Write[] = [];
   for (const { type, node } of parts) {
@@ -33,14 +35,23 @@ export function writesOf(
   const truncates = parts.some(
     ({ type, node }) => type === "TruncateStmt" && node.behavior === "DROP_CASCADE",
   );
-  const seen = locks
-    .filter(
-      ({ mode, relation }) =>
-        (mode === WRITING || truncates) && !named.some(({ table }) => table === relation.oid),
-    )
-    .map(({ relation }) => ({ table: relation.oid, columns: undefined }));
-  const direct = [...named, ...seen];
+  const seen = locks.flatMap(({ mode, relation }) => (mode === WRITING || truncates ? [relation.oid] : []));
+  const hidden = parts.some(runsCode) ? [...held] : [];
+  const unnamed = [...seen, ...hidden].filter((oid) => !named.some(({ table }) => table === oid));
+  const direct = [...named, ...unnamed.map((table) => ({ table, columns: undefined }))];
   return [...direct, ...followers(direct, parts, before)];
+}
+
+/** Whether a command runs code that the parser does not see into: a DO block, a procedure, a SELECT of a function alone. */
+function runsCode({ type, node }: Part): boolean {
+  if (type === "DoStmt" || type === "CallStmt") return true;
+  if (type !== "SelectStmt" || node.fromClause !== undefined) return false;
+  let calls = false;
+  walk(node, (name, { funcname }) => {
+    const own = stringsOf(funcname).at(-1) ?? "";
+    if (name === "FuncCall" && !/^(pg_|set_config$|setval$|nextval$|now$)/.test(own)) calls = true;
+  });
+  return calls;
 }
 
 /** Tables whose foreign keys pass a deletion or a change on to them. */

@@ -1,4 +1,4 @@
--- Rather come back later than make a queue: the runner tries again.
-SET LOCAL lock_timeout = '100ms';
+-- Rather come back later than keep everybody waiting: the runner tries again.
+SET LOCAL lock_timeout = '1s';
 --> statement-breakpoint
 ALTER TABLE "sets" ADD COLUMN "retired" boolean DEFAULT false NOT NULL;

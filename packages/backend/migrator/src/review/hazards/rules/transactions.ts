@@ -65,8 +65,9 @@ function heldOverSlowWork(context: HazardContext): readonly Found[] {
   const [work] = held.size === 0 || validatesItsOwn(context) ? [] : slowWorkOf(context);
   if (work === undefined) return [];
   // What the statement itself keeps others from while it works has a hazard of its own.
-  const named = work.underOwnLock ? [work.table, ...relationsNamedBy(context)] : [];
-  const own = new Set(named.map(({ oid }) => oid));
+  const blocked = blockedBy(context, context.statement).map(({ relation }) => relation);
+  const spokenOf = work.underOwnLock ? [...blocked, ...relationsNamedBy(context)] : [];
+  const own = new Set(spokenOf.map(({ oid }) => oid));
   const waiting = [...held.values()].filter(({ relation }) => !own.has(relation.oid));
   if (waiting.length === 0) return [];
   const { number } = context.statement;

@@ -307,7 +307,7 @@ describe("an index that is built on a large table under writes", () => {
   });
 });
 
-/** Long enough to end never: what a test waits for has to come first. */
+/** So long that what the test waits for always comes first. */
 const PATIENT = { lockTimeout: "5min" } as const;
 
 /** Migrates beside the test, and keeps what it tells. */

@@ -44,8 +44,18 @@ export function hazardsPage(): string {
 }
 
 function tableOf(kinds: readonly HazardKind[]): string {
-  const rows = kinds.map(({ id, severity, title }) => `| [${id}](#${id}) | ${severity} | ${title} |`);
-  return ["| id | severity | what it is |", "|---|---|---|", ...rows, ""].join("\n");
+  const rows = kinds.map(({ id, severity, title }) => [`[${id}](#${id})`, severity, title]);
+  return aligned([["id", "severity", "what it is"], ...rows]);
+}
+
+/** A table as the formatter wants it, the first row its head. */
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const lines = rows.map(
+    (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`,
+  );
+  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
+  return [lines[0], rule, ...lines.slice(1), ""].join("\n");
 }
 
 function sectionOf({ id, severity, title, effect, safer }: HazardKind): string {
@@ -63,13 +73,11 @@ function sqlBlock(text: string): string {
 }
 
 function leftOut(): string {
-  const rows = Object.entries(SQUAWK_RULES).flatMap(([name, rule]) => {
-    if ("leftOut" in rule) return [`| ${name} | not reported: ${rule.leftOut} |`];
-    return "standsIn" in rule
-      ? [`| ${name} | measured: [${rule.standsIn}](#${rule.standsIn}) |`]
-      : [`| ${name} | reported |`];
+  const rows = Object.entries(SQUAWK_RULES).map(([name, rule]) => {
+    if ("leftOut" in rule) return [name, `not reported: ${rule.leftOut}`];
+    return [name, "standsIn" in rule ? `measured: [${rule.standsIn}](#${rule.standsIn})` : "reported"];
   });
-  return ["## Rules of squawk\n", "| rule | here |", "|---|---|", ...rows].join("\n");
+  return `## Rules of squawk\n\n${aligned([["rule", "here"], ...rows])}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(PAGE, hazardsPage());

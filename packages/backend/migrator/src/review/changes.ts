@@ -1,4 +1,4 @@
-import type { Column, Constraint, Index, Relation, SchemaFacts, UserType } from "./facts.ts";
+import type { Column, Constraint, Index, Look, Relation, SchemaFacts, UserType } from "./facts.ts";
 
 /** What a statement has done to a schema, seen in the catalog, whatever its text was. */
 export type Change =
@@ -38,33 +38,22 @@ export function changesBetween(before: SchemaFacts, after: SchemaFacts): readonl
   ];
 }
 
-/**
- * Facts with what a look at some of the relations has told. What was looked at and is not there any more was dropped.
- * @param looked OIDs of the relations that were asked for
- */
-export function updateFacts(facts: SchemaFacts, seen: SchemaFacts, looked: ReadonlySet<number>): SchemaFacts {
-  const gone = (oid: number) => looked.has(oid) && !seen.relations.has(oid);
-  const relations = merge(facts.relations, seen.relations, gone);
+/** Facts with what a look has told: what has changed is as it says, and what is not there any more was dropped. */
+export function updateFacts(old: SchemaFacts, { facts, there }: Look): SchemaFacts {
   return {
-    relations,
-    constraints: merge(facts.constraints, seen.constraints, (oid) => {
-      const { table = 0, domain = 0 } = facts.constraints.get(oid) ?? {};
-      return !seen.constraints.has(oid) && (domain !== 0 || seen.relations.has(table) || gone(table));
-    }),
-    indexes: merge(facts.indexes, seen.indexes, (oid) => {
-      const table = facts.indexes.get(oid)?.table ?? 0;
-      return !seen.indexes.has(oid) && (seen.relations.has(table) || gone(table));
-    }),
-    types: seen.types,
+    relations: merge(old.relations, facts.relations, there.relations),
+    constraints: merge(old.constraints, facts.constraints, there.constraints),
+    indexes: merge(old.indexes, facts.indexes, there.indexes),
+    types: facts.types,
   };
 }
 
 function merge<T>(
   old: ReadonlyMap<number, T>,
   seen: ReadonlyMap<number, T>,
-  isGone: (oid: number) => boolean,
+  there: ReadonlySet<number>,
 ): ReadonlyMap<number, T> {
-  return new Map([...old, ...seen].filter(([oid]) => !isGone(oid)));
+  return new Map([...old, ...seen].filter(([oid]) => there.has(oid)));
 }
 
 function* added<T>(before: ReadonlyMap<number, T>, after: ReadonlyMap<number, T>): Iterable<T> {

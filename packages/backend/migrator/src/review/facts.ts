@@ -97,44 +97,80 @@ export interface HeldLock {
 
 /** What one look at a session's own transaction tells. */
 export interface Look {
-  /** Of the relations that are locked more strongly than for reading, or of all. */
+  /** Of the relations that have changed since the look before, or of all. */
   readonly facts: SchemaFacts;
+  /** All that is there, whether it has changed or not. */
+  readonly there: {
+    readonly relations: ReadonlySet<number>;
+    readonly constraints: ReadonlySet<number>;
+    readonly indexes: ReadonlySet<number>;
+  };
+  /** On relations that were there at the first look. */
   readonly locks: readonly HeldLock[];
-  /** How often each table was gone through in this transaction. */
+  /** How often each locked table, or an index of it, was gone through; counted on from transaction to transaction. */
   readonly scans: ReadonlyMap<number, number>;
+  /** For the look after it. */
+  readonly mark: Mark;
 }
 
-/** Everything that is there. */
-export function readFacts(sql: Session): Promise<Look> {
-  return look(sql, "true");
+/** What a look has seen. */
+export interface Mark {
+  /** The youngest transaction that has changed a row of the catalog, or part of one: each savepoint has a number. */
+  readonly xid: string;
+  /** The largest OID of a relation at the first look. */
+  readonly lastOid: number;
 }
 
-/** What the session's own transaction has locked. */
-export function readTouched(sql: Session): Promise<Look> {
-  return look(
-    sql,
-    "c.oid in (select relation from pg_catalog.pg_locks where pid = pg_backend_pid() and locktype = 'relation' and mode <> 'AccessShareLock')",
-  );
+/** Everything that is there. @param first the mark of the first look, where this is another */
+export function readFacts(sql: Session, first?: Mark): Promise<Look> {
+  return look(sql, first, "select oid, xmin from catalog_rows");
 }
+
+/**
+ * What has changed since another look: to look at everything, or at all that a transaction has locked, would make a file of
+ * many statements take the square of its length.
+ */
+export function readChanged(sql: Session, mark: Mark): Promise<Look> {
+  return look(sql, mark, `select oid, xmin from catalog_rows where age(xmin) < age('${mark.xid}'::xid)`);
+}
+
+/** How often each table was gone through up to now, as far as the server has not told its statistics. */
+export async function readScans(sql: Session, { lastOid }: Mark): Promise<ReadonlyMap<number, number>> {
+  const rows = await sql.unsafe<{ oid: number; scans: number }[]>(`
+    select * from (select oid::bigint::float8 as oid, ${SCANS}::float8 as scans from pg_catalog.pg_class s
+      where relkind in ('r', 'm') and oid::bigint <= ${lastOid} and oid >= ${FIRST_USER_OID}) counted where scans > 0`);
+  return new Map(rows.map(({ oid, scans }) => [oid, scans]));
+}
+
+/** Smaller OIDs are the server's own (FirstNormalObjectId). */
+const FIRST_USER_OID = 16384;
+
+/** Of a table `s`, its indexes included. */
+const SCANS = `(pg_stat_get_xact_numscans(s.oid) + coalesce((
+        select sum(pg_stat_get_xact_numscans(i.indexrelid)) from pg_catalog.pg_index i where i.indrelid = s.oid), 0))`;
 
 interface Row {
   readonly relations: readonly Relation[];
   readonly constraints: readonly Constraint[];
   readonly indexes: readonly Index[];
   readonly types: readonly UserType[];
+  readonly there: Readonly<Record<keyof Look["there"], readonly number[]>>;
   readonly locks: readonly HeldLock[];
   readonly scans: readonly { readonly oid: number; readonly scans: number }[];
+  readonly xid: string | null;
+  readonly lastOid: number;
 }
 
-/** @param which SQL condition on pg_class `c` */
-async function look(sql: Session, which: string): Promise<Look> {
+/** @param changed SQL for `oid` and `xmin` of the relations to be told */
+async function look(sql: Session, mark: Mark | undefined, changed: string): Promise<Look> {
   // Qualified names only, so that the texts mean the same on another database; what the file set comes back afterwards.
   const [row] = await sql.unsafe<{ look: Row }[]>(`
     select set_config('migrator.search_path', current_setting('search_path'), true), set_config('search_path', '', true);
-    with ${lookSql(which)}, restored as materialized (select look, set_config('search_path', current_setting('migrator.search_path'), true) from whole)
+    with ${lookSql(changed, mark?.lastOid)},
+      restored as materialized (select look, set_config('search_path', current_setting('migrator.search_path'), true) from whole)
     select look from restored`);
   if (row === undefined) throw new Error("the server said nothing of its catalog");
-  const { relations, constraints, indexes, types, locks, scans } = row.look;
+  const { relations, constraints, indexes, types, there, locks, scans, xid, lastOid } = row.look;
   return {
     facts: {
       relations: byOid(relations),
@@ -142,8 +178,14 @@ async function look(sql: Session, which: string): Promise<Look> {
       indexes: byOid(indexes),
       types: byOid(types),
     },
+    there: {
+      relations: new Set(there.relations),
+      constraints: new Set(there.constraints),
+      indexes: new Set(there.indexes),
+    },
     locks,
     scans: new Map(scans.map(({ oid, scans: count }) => [oid, count])),
+    mark: { xid: xid ?? mark?.xid ?? "3", lastOid: mark?.lastOid ?? lastOid },
   };
 }
 
@@ -151,13 +193,28 @@ function byOid<T extends { readonly oid: number }>(items: readonly T[]): Readonl
   return new Map(items.map((item) => [item.oid, item]));
 }
 
-function lookSql(which: string): string {
+/** PostgreSQL's own schemas. */
+const OWN = "('pg_catalog', 'information_schema')";
+
+/** @param lastOid of the relations whose locks are told */
+function lookSql(changed: string, lastOid = 2 ** 32 - 1): string {
   return `
+  catalog_rows as (
+    select oid, xmin from pg_catalog.pg_class union all select attrelid, xmin from pg_catalog.pg_attribute
+    union all select adrelid, xmin from pg_catalog.pg_attrdef union all select conrelid, xmin from pg_catalog.pg_constraint
+    union all select indrelid, xmin from pg_catalog.pg_index union all select indexrelid, xmin from pg_catalog.pg_index),
+  changed as materialized (${changed}),
+  there as materialized (
+    select c.oid, c.relname, c.relkind, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname not in ${OWN} and c.relpersistence <> 't'),
   r as materialized (
-    select c.oid, n.nspname, c.relname, c.relkind, pg_relation_filenode(c.oid) as file,
-      coalesce(i.indrelid, (select o.oid from pg_catalog.pg_class o where o.reltoastrelid = c.oid)) as owner
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace left join pg_catalog.pg_index i on i.indexrelid = c.oid
-    where n.nspname not in ('pg_catalog', 'information_schema') and c.relpersistence <> 't' and (${which})),
+    select t.*, pg_relation_filenode(t.oid) as file,
+      coalesce(i.indrelid, (select o.oid from pg_catalog.pg_class o where o.reltoastrelid = t.oid and t.relkind = 't')) as owner
+    from there t left join pg_catalog.pg_index i on i.indexrelid = t.oid where t.oid in (select oid from changed)),
+  held as materialized (
+    select l.relation as oid, l.mode from pg_catalog.pg_locks l
+    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode <> 'AccessShareLock' and l.relation::bigint <= ${lastOid}
+      and l.database = (select oid from pg_catalog.pg_database where datname = current_database())),
   whole as materialized (select json_build_object(
     'relations', (select coalesce(json_agg(json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname, 'kind', relkind,
         'file', file::bigint, 'owner', owner::bigint, 'columns', case when relkind in ('i', 'I', 'S') then '[]'::json else
@@ -172,9 +229,8 @@ function lookSql(which: string): string {
         'domain', k.contypid::bigint, 'validated', k.convalidated, 'definition', pg_get_constraintdef(k.oid),
         'expression', pg_get_expr(k.conbin, k.conrelid), 'columns', coalesce(k.conkey, '{}'), 'referenced', k.confrelid::bigint,
         'referencedColumns', coalesce(k.confkey, '{}'), 'matchFull', k.confmatchtype = 'f')), '[]')
-      from pg_catalog.pg_constraint k where k.contype in ('c', 'p', 'u', 'f', 'x')
-        and (k.conrelid in (select oid from r) or k.contypid <> 0 and k.connamespace not in
-          (select oid from pg_catalog.pg_namespace where nspname in ('pg_catalog', 'information_schema')))),
+      from pg_catalog.pg_constraint k where k.contype in ('c', 'p', 'u', 'f', 'x') and (k.conrelid in (select oid from r)
+        or k.contypid <> 0 and k.connamespace not in (select oid from pg_catalog.pg_namespace where nspname in ${OWN}))),
     'indexes', (select coalesce(json_agg(json_build_object('oid', i.indexrelid::bigint, 'table', i.indrelid::bigint, 'unique', i.indisunique,
         'primary', i.indisprimary, 'exclusion', i.indisexclusion, 'valid', i.indisvalid,
         'nullsNotDistinct', coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false), 'method', am.amname,
@@ -185,10 +241,14 @@ function lookSql(which: string): string {
     'types', (select coalesce(json_agg(json_build_object('oid', t.oid::bigint, 'schema', n.nspname, 'name', t.typname, 'kind', t.typtype,
         'labels', (select coalesce(json_agg(e.enumlabel order by e.enumsortorder), '[]') from pg_catalog.pg_enum e where e.enumtypid = t.oid))), '[]')
       from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
-      where t.typtype in ('e', 'd') and n.nspname not in ('pg_catalog', 'information_schema')),
-    'locks', (select coalesce(json_agg(json_build_object('oid', l.relation::bigint, 'mode', l.mode)), '[]') from pg_catalog.pg_locks l
-      where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode <> 'AccessShareLock'
-        and l.database = (select oid from pg_catalog.pg_database where datname = current_database())),
-    'scans', (select coalesce(json_agg(json_build_object('oid', s.relid::bigint, 'scans', s.seq_scan + coalesce(s.idx_scan, 0))), '[]')
-      from pg_catalog.pg_stat_xact_user_tables s where s.seq_scan > 0 or s.idx_scan > 0)) as look)`;
+      where t.typtype in ('e', 'd') and n.nspname not in ${OWN}),
+    'there', json_build_object(
+      'relations', (select coalesce(json_agg(oid::bigint), '[]') from there),
+      'constraints', (select coalesce(json_agg(oid::bigint), '[]') from pg_catalog.pg_constraint),
+      'indexes', (select coalesce(json_agg(indexrelid::bigint), '[]') from pg_catalog.pg_index)),
+    'locks', (select coalesce(json_agg(json_build_object('oid', oid::bigint, 'mode', mode)), '[]') from held),
+    'scans', (select coalesce(json_agg(json_build_object('oid', s.oid::bigint, 'scans', ${SCANS})), '[]')
+      from (select distinct h.oid from held h join there t on t.oid = h.oid where t.relkind in ('r', 'm')) s),
+    'xid', (select xmin::text from changed order by age(xmin) limit 1),
+    'lastOid', (select max(oid::bigint) from there)) as look)`;
 }

@@ -31,9 +31,8 @@ export async function observeLone(
     return inside.map((one) => ({ ...one, alone: true }));
   try {
     const now = await watchLone(watch.copy, local, [...watch.facts.relations.values()]);
-    const looked = new Set(watch.facts.relations.keys());
-    const seen = await readFacts(watch.copy.sql);
-    const effect = takeIn(watch, seen, { held: new Map(), now, scans: new Map(), looked });
+    const seen = await readFacts(watch.copy.sql, watch.mark);
+    const effect = takeIn(watch, seen, { held: new Map(), now, scans: new Map() });
     // Its transactions are over, and with them what they counted: whoever builds an index reads its table.
     const scans = kind.type === "create-index" || kind.type === "reindex-concurrently";
     return [{ ...base, ...effect, locks: effect.locks.map((lock) => ({ ...lock, scans })) }];

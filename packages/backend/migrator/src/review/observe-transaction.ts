@@ -1,6 +1,6 @@
 import { codeOf, serverWords } from "../database/failures.ts";
 import type { NumberedStatement } from "../folder/statements.ts";
-import { readFacts, readTouched } from "./facts.ts";
+import { readChanged, readFacts, readScans } from "./facts.ts";
 import type { LockMode } from "./locks.ts";
 import type { ObservedStatement, Watch } from "./observe.ts";
 import { strongest, takeIn } from "./taken.ts";
@@ -40,11 +40,11 @@ export async function observeTransaction(
   const observed: ObservedStatement[] = [];
   // Somebody's own savepoints would meet with ours, and what is rolled back is as it was before.
   const careful = !piece.statements.some((statement) => /\b(savepoint|rollback)\b/i.test(statement.sql));
-  const look = () => (careful ? readTouched(sql) : readFacts(sql));
+  const look = () => (careful ? readChanged(sql, watch.mark) : readFacts(sql, watch.mark));
   await sql.unsafe(`begin; set local statement_timeout = ${LONGEST_MS}`);
   let held: ReadonlyMap<number, LockMode> = new Map();
   // The server counts on from transaction to transaction, until it has told its statistics.
-  let { scans } = await look();
+  let scans = await readScans(sql, watch.mark);
   let isOver = false;
   for (const statement of piece.statements) {
     const base = unobserved(statement, piece, watch);
@@ -65,10 +65,9 @@ export async function observeTransaction(
     }
     const seen = await look();
     const now = strongest(seen);
-    const looked = new Set(careful ? now.keys() : watch.facts.relations.keys());
-    observed.push({ ...base, ...takeIn(watch, seen, { held, now, scans, looked }) });
+    observed.push({ ...base, ...takeIn(watch, seen, { held, now, scans }) });
     held = now;
-    scans = seen.scans;
+    scans = new Map([...scans, ...seen.scans]);
   }
   // Deferred constraints may fail now, on rows that the plan itself has written.
   await sql.unsafe("commit").catch((error: unknown) => {

@@ -85,8 +85,8 @@ export async function observe<T>(
   return withUrl(url, async (copy) => {
     // A statement that runs for ever ends with its session.
     signal.addEventListener("abort", () => void copy.sql.end({ timeout: 0 }), { once: true });
-    const before = (await readFacts(copy.sql)).facts;
-    const watch: Watch = { copy, before, facts: before };
+    const { facts: before, mark } = await readFacts(copy.sql);
+    const watch: Watch = { copy, before, facts: before, mark };
     const scripts: ObservedScript[] = [];
     for (const one of planned) {
       signal.throwIfAborted();

@@ -1,5 +1,5 @@
 import { changesBetween, updateFacts } from "./changes.ts";
-import type { Look, Relation, SchemaFacts } from "./facts.ts";
+import type { Look, Mark, Relation, SchemaFacts } from "./facts.ts";
 import { compareModes, type LockMode, modeOf } from "./locks.ts";
 import type { ObservedLock, ObservedStatement } from "./observe.ts";
 
@@ -8,6 +8,8 @@ export interface Known {
   /** The schema before all of the plan. */
   readonly before: SchemaFacts;
   facts: SchemaFacts;
+  /** Of the last look. */
+  mark: Mark;
 }
 
 /** What was so before a statement. */
@@ -15,18 +17,17 @@ export interface Before {
   readonly held: ReadonlyMap<number, LockMode>;
   readonly now: ReadonlyMap<number, LockMode>;
   readonly scans: ReadonlyMap<number, number>;
-  /** The relations that were looked at, as far as they are known. */
-  readonly looked: ReadonlySet<number>;
 }
 
 /** What a look tells that was not known before it. */
 export function takeIn(
   known: Known,
   seen: Look,
-  { held, now, scans, looked }: Before,
+  { held, now, scans }: Before,
 ): Pick<ObservedStatement, "locks" | "changes" | "facts"> {
   const old = known.facts;
-  known.facts = updateFacts(old, seen.facts, looked);
+  known.facts = updateFacts(old, seen);
+  known.mark = seen.mark;
   const file = (facts: SchemaFacts, oid: number) => facts.relations.get(oid)?.file;
   const wasRewritten = (oid: number) =>
     known.facts.relations.has(oid) && file(old, oid) !== file(known.facts, oid);

@@ -111,5 +111,5 @@ const current = new Set(files.map(({ path }) => basename(path)));
 const stale = (await readdir(outdir)).filter((name) => /\.c?js$/.test(name) && !current.has(name));
 await Promise.all(stale.map((name) => rm(join(outdir, name), { force: true })));
 
-for (const verb of ["rollback", ...QUICK_VERBS])
+for (const verb of ["rollback", "plan", ...QUICK_VERBS])
   execFileSync(process.execPath, [join(root, "bin", "warm-up.js"), verb], { stdio: "ignore" });

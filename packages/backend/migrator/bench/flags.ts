@@ -26,7 +26,7 @@ const FULL = { rows: 10_000_000, migrations: 200, delay: 20 } as const;
 export const HELP = `pnpm bench [--only ${CASES.join(",")}] [--runs <n>] [--rows <n>] [--migrations <n>] [--delay <ms>] [--write]
 
   --only        cases to measure (default: all)
-  --runs        timed runs of each contestant (default: 15, 7, 1, 3, 5 and 5 by case)
+  --runs        timed runs of each contestant (default: 15, 7, 1, 3, 5 and 1 by case)
   --rows        rows of the large table (default: ${FULL.rows})
   --migrations  how many migrations are generated (default: ${FULL.migrations})
   --delay       ms that the proxy adds each way (default: ${FULL.delay})

@@ -40,7 +40,9 @@ export const verb: Verb = {
     const formats = Object.keys(FORMATS).filter((format) => flags[format] === true) as readonly Format[];
     assertOneForm(formats, output.json);
     const settings = await readSettings(settingsFrom(flags));
+    const out = text(flags.out);
     const options = {
+      withBasis: out !== undefined || output.json,
       to: text(flags.to),
       allowOutOfOrder: flags.allowOutOfOrder === true,
       down: flags.down === true,
@@ -49,7 +51,6 @@ export const verb: Verb = {
     const result = await review(settings, options, eventPrinter(output), signal);
     const verdict = judge(result.migrations, flags.failOn as FailOn);
     printReview(output, result, { verdict, formats, folder: settings.migrations });
-    const out = text(flags.out);
     if (out !== undefined) await writePlan(out, result);
     return verdict.fails ? EXIT.found : EXIT.done;
   },

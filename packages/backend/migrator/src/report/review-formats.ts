@@ -2,6 +2,7 @@ import { relative, sep } from "node:path";
 import { findRepositoryRoot } from "../environment.ts";
 import { EXIT, MigratorError } from "../errors.ts";
 import type { MigrationReview } from "../review/assess.ts";
+import { documentOf } from "../review/plan-file.ts";
 import type { Review } from "../review/review.ts";
 import type { Verdict } from "../review/verdict.ts";
 import { annotation } from "./github.ts";
@@ -44,11 +45,10 @@ export function assertOneForm(formats: readonly Format[], json: boolean): void {
 
 /** A plan with a database. */
 export function printReview(output: Output, review: Review, form: Form): void {
-  const { basis: _, ...document } = review;
   noteProblems(output, review.problems);
   const title = `Plan for database ${review.database}`;
   print(output, review.migrations, form, title, () => reportReview(output, review, form.verdict));
-  output.document(document);
+  output.document(documentOf(review));
 }
 
 /** What is to be said of a folder without one. */

@@ -8,7 +8,7 @@ import { count, duration } from "./text.ts";
 
 /** The plan as text: a line for each migration, then each statement with what there is to say of it. */
 export function reportReview(output: Output, review: Review, verdict: Verdict): void {
-  const { migrations, database, server, direction, fingerprint } = review;
+  const { migrations, database, server, direction } = review;
   const what = direction === "up" ? "pending" : "to roll back";
   const where = `database ${database} at ${server}`;
   if (migrations.length === 0) output.line(`nothing ${what}; ${where}`);
@@ -16,7 +16,6 @@ export function reportReview(output: Output, review: Review, verdict: Verdict): 
   reportMigrations(output, migrations);
   output.line("");
   output.line(verdict.fails ? colors.red(verdict.words) : verdict.words);
-  output.line(`fingerprint ${fingerprint.slice(0, 16)}`);
 }
 
 /** The same for a folder that no database is looked at with. */

@@ -41,9 +41,9 @@ export function changesBetween(before: SchemaFacts, after: SchemaFacts): readonl
 /** Facts with what a look has told: what has changed is as it says, and what is not there any more was dropped. */
 export function updateFacts(old: SchemaFacts, { facts, there }: Look): SchemaFacts {
   return {
-    relations: merge(old.relations, facts.relations, there.relations),
-    constraints: merge(old.constraints, facts.constraints, there.constraints),
-    indexes: merge(old.indexes, facts.indexes, there.indexes),
+    relations: merge(old.relations, facts.relations, there?.relations),
+    constraints: merge(old.constraints, facts.constraints, there?.constraints),
+    indexes: merge(old.indexes, facts.indexes, there?.indexes),
     types: facts.types,
   };
 }
@@ -51,8 +51,9 @@ export function updateFacts(old: SchemaFacts, { facts, there }: Look): SchemaFac
 function merge<T>(
   old: ReadonlyMap<number, T>,
   seen: ReadonlyMap<number, T>,
-  there: ReadonlySet<number>,
+  there: ReadonlySet<number> | undefined,
 ): ReadonlyMap<number, T> {
+  if (there === undefined) return seen.size === 0 ? old : new Map([...old, ...seen]);
   return new Map([...old, ...seen].filter(([oid]) => there.has(oid)));
 }
 

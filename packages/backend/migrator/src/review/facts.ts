@@ -99,12 +99,8 @@ export interface HeldLock {
 export interface Look {
   /** Of the relations that have changed since the look before, or of all. */
   readonly facts: SchemaFacts;
-  /** All that is there, whether it has changed or not. */
-  readonly there: {
-    readonly relations: ReadonlySet<number>;
-    readonly constraints: ReadonlySet<number>;
-    readonly indexes: ReadonlySet<number>;
-  };
+  /** All that is there, whether it has changed or not; undefined where nothing is gone. */
+  readonly there: There | undefined;
   /** On relations that were there at the first look. */
   readonly locks: readonly HeldLock[];
   /** How often each locked table, or an index of it, was gone through; counted on from transaction to transaction. */
@@ -113,8 +109,19 @@ export interface Look {
   readonly mark: Mark;
 }
 
+/** OIDs of what is there. */
+export interface There {
+  readonly relations: ReadonlySet<number>;
+  readonly constraints: ReadonlySet<number>;
+  readonly indexes: ReadonlySet<number>;
+}
+
+type Counts = Readonly<Record<keyof There, number>>;
+
 /** What a look has seen. */
 export interface Mark {
+  /** How many there were. */
+  readonly counts: Counts;
   /** The youngest transaction that has changed a row of the catalog, or part of one: each savepoint has a number. */
   readonly xid: string;
   /** The largest OID of a relation at the first look. */
@@ -122,17 +129,44 @@ export interface Mark {
 }
 
 /** Everything that is there. @param first the mark of the first look, where this is another */
-export function readFacts(sql: Session, first?: Mark): Promise<Look> {
-  return look(sql, first, "select oid, xmin from catalog_rows");
+export async function readFacts(sql: Session, first?: Mark): Promise<Look> {
+  const seen = await look(sql, first);
+  return { ...seen, there: await readThere(sql) };
 }
 
 /**
  * What has changed since another look: to look at everything, or at all that a transaction has locked, would make a file of
  * many statements take the square of its length.
+ * @param known the facts up to then
  */
-export function readChanged(sql: Session, mark: Mark): Promise<Look> {
-  return look(sql, mark, `select oid, xmin from catalog_rows where age(xmin) < age('${mark.xid}'::xid)`);
+export async function readChanged(sql: Session, mark: Mark, known: SchemaFacts): Promise<Look> {
+  const seen = await look(sql, mark, mark.xid);
+  // What is dropped leaves no row that could be young. Where the numbers agree, nothing was.
+  const isWhole = (["relations", "constraints", "indexes"] as const).every((kind) => {
+    const made = [...seen.facts[kind].keys()].filter((oid) => !known[kind].has(oid)).length;
+    return mark.counts[kind] + made === seen.mark.counts[kind];
+  });
+  return isWhole ? seen : { ...seen, there: await readThere(sql) };
 }
+
+async function readThere(sql: Session): Promise<There> {
+  const [row] = await sql.unsafe<{ there: Readonly<Record<keyof There, readonly number[]>> }[]>(`
+    select json_build_object(${THERE.map(([kind, oid, from]) => `'${kind}', (select coalesce(json_agg(${oid}::bigint), '[]') ${from})`).join(", ")}) as there`);
+  if (row === undefined) throw new Error("the server said nothing of its catalog");
+  const { relations, constraints, indexes } = row.there;
+  return {
+    relations: new Set(relations),
+    constraints: new Set(constraints),
+    indexes: new Set(indexes),
+  };
+}
+
+/** Where the OIDs of each kind stand. */
+const THERE = [
+  ["relations", "oid", "from pg_catalog.pg_class where relpersistence <> 't'"],
+  ["constraints", "oid", "from pg_catalog.pg_constraint where contype in ('c', 'p', 'u', 'f', 'x')"],
+  ["indexes", "indexrelid", "from pg_catalog.pg_index"],
+] as const;
 
 /** How often each table was gone through up to now, as far as the server has not told its statistics. */
 export async function readScans(sql: Session, { lastOid }: Mark): Promise<ReadonlyMap<number, number>> {
@@ -154,23 +188,38 @@ interface Row {
   readonly constraints: readonly Constraint[];
   readonly indexes: readonly Index[];
   readonly types: readonly UserType[];
-  readonly there: Readonly<Record<keyof Look["there"], readonly number[]>>;
+  readonly counts: Counts;
   readonly locks: readonly HeldLock[];
   readonly scans: readonly { readonly oid: number; readonly scans: number }[];
   readonly xid: string | null;
   readonly lastOid: number;
 }
 
-/** @param changed SQL for `oid` and `xmin` of the relations to be told */
-async function look(sql: Session, mark: Mark | undefined, changed: string): Promise<Look> {
-  // Qualified names only, so that the texts mean the same on another database; what the file set comes back afterwards.
-  const [row] = await sql.unsafe<{ look: Row }[]>(`
-    select set_config('migrator.search_path', current_setting('search_path'), true), set_config('search_path', '', true);
-    with ${lookSql(changed, mark?.lastOid)},
-      restored as materialized (select look, set_config('search_path', current_setting('migrator.search_path'), true) from whole)
-    select look from restored`);
+/**
+ * Puts on a copy what looks at it: a function, whose query is planned once. Qualified names only, so that the texts mean the same
+ * on another database, whatever search_path a file sets.
+ */
+export async function installLook(sql: Session): Promise<void> {
+  const create = (language: string, body: string) =>
+    sql.unsafe(`create schema ${LOOK_SCHEMA}; grant usage on schema ${LOOK_SCHEMA} to public;
+      create function ${LOOK_SCHEMA}.look(since xid, last_oid bigint) returns json language ${language}
+        set search_path = '' set plan_cache_mode = force_generic_plan as $look$ ${body} $look$;
+      grant execute on function ${LOOK_SCHEMA}.look to public`);
+  const query = `with ${LOOK_SQL} select look from whole`;
+  // Somebody may have dropped the language; then each look is planned anew.
+  await create("plpgsql", `begin return (${query}); end`).catch(() => create("sql", query));
+}
+
+/** Holds no relation, so that no look tells of it. */
+const LOOK_SCHEMA = "migrator_look";
+
+/** @param since looks at what has changed after this one; undefined at everything */
+async function look(sql: Session, mark: Mark | undefined, since?: string): Promise<Look> {
+  const [row] = await sql.unsafe<{ look: Row }[]>(
+    `select ${LOOK_SCHEMA}.look(${since === undefined ? "null" : `'${since}'`}, ${mark?.lastOid ?? 2 ** 32 - 1}) as look`,
+  );
   if (row === undefined) throw new Error("the server said nothing of its catalog");
-  const { relations, constraints, indexes, types, there, locks, scans, xid, lastOid } = row.look;
+  const { relations, constraints, indexes, types, counts, locks, scans, xid, lastOid } = row.look;
   return {
     facts: {
       relations: byOid(relations),
@@ -178,14 +227,10 @@ async function look(sql: Session, mark: Mark | undefined, changed: string): Prom
       indexes: byOid(indexes),
       types: byOid(types),
     },
-    there: {
-      relations: new Set(there.relations),
-      constraints: new Set(there.constraints),
-      indexes: new Set(there.indexes),
-    },
+    there: undefined,
     locks,
     scans: new Map(scans.map(({ oid, scans: count }) => [oid, count])),
-    mark: { xid: xid ?? mark?.xid ?? "3", lastOid: mark?.lastOid ?? lastOid },
+    mark: { counts, xid: xid ?? mark?.xid ?? "3", lastOid: mark?.lastOid ?? lastOid },
   };
 }
 
@@ -196,24 +241,21 @@ function byOid<T extends { readonly oid: number }>(items: readonly T[]): Readonl
 /** PostgreSQL's own schemas. */
 const OWN = "('pg_catalog', 'information_schema')";
 
-/** @param lastOid of the relations whose locks are told */
-function lookSql(changed: string, lastOid = 2 ** 32 - 1): string {
-  return `
+/** `since`: of which the younger rows count; `last_oid`: of the relations whose locks are told. */
+const LOOK_SQL = `
   catalog_rows as (
     select oid, xmin from pg_catalog.pg_class union all select attrelid, xmin from pg_catalog.pg_attribute
     union all select adrelid, xmin from pg_catalog.pg_attrdef union all select conrelid, xmin from pg_catalog.pg_constraint
     union all select indrelid, xmin from pg_catalog.pg_index union all select indexrelid, xmin from pg_catalog.pg_index),
-  changed as materialized (${changed}),
-  there as materialized (
-    select c.oid, c.relname, c.relkind, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where n.nspname not in ${OWN} and c.relpersistence <> 't'),
+  changed as materialized (select oid, xmin from catalog_rows where since is null or age(xmin) < age(since)),
   r as materialized (
-    select t.*, pg_relation_filenode(t.oid) as file,
+    select t.oid, t.relname, t.relkind, n.nspname, pg_relation_filenode(t.oid) as file,
       coalesce(i.indrelid, (select o.oid from pg_catalog.pg_class o where o.reltoastrelid = t.oid and t.relkind = 't')) as owner
-    from there t left join pg_catalog.pg_index i on i.indexrelid = t.oid where t.oid in (select oid from changed)),
+    from pg_catalog.pg_class t join pg_catalog.pg_namespace n on n.oid = t.relnamespace left join pg_catalog.pg_index i on i.indexrelid = t.oid
+    where n.nspname not in ${OWN} and t.relpersistence <> 't' and t.oid = any (array(select oid from changed))),
   held as materialized (
     select l.relation as oid, l.mode from pg_catalog.pg_locks l
-    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode <> 'AccessShareLock' and l.relation::bigint <= ${lastOid}
+    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode <> 'AccessShareLock' and l.relation::bigint <= last_oid
       and l.database = (select oid from pg_catalog.pg_database where datname = current_database())),
   whole as materialized (select json_build_object(
     'relations', (select coalesce(json_agg(json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname, 'kind', relkind,
@@ -229,7 +271,7 @@ function lookSql(changed: string, lastOid = 2 ** 32 - 1): string {
         'domain', k.contypid::bigint, 'validated', k.convalidated, 'definition', pg_get_constraintdef(k.oid),
         'expression', pg_get_expr(k.conbin, k.conrelid), 'columns', coalesce(k.conkey, '{}'), 'referenced', k.confrelid::bigint,
         'referencedColumns', coalesce(k.confkey, '{}'), 'matchFull', k.confmatchtype = 'f')), '[]')
-      from pg_catalog.pg_constraint k where k.contype in ('c', 'p', 'u', 'f', 'x') and (k.conrelid in (select oid from r)
+      from pg_catalog.pg_constraint k where k.contype in ('c', 'p', 'u', 'f', 'x') and (k.conrelid = any (array(select oid from r))
         or k.contypid <> 0 and k.connamespace not in (select oid from pg_catalog.pg_namespace where nspname in ${OWN}))),
     'indexes', (select coalesce(json_agg(json_build_object('oid', i.indexrelid::bigint, 'table', i.indrelid::bigint, 'unique', i.indisunique,
         'primary', i.indisprimary, 'exclusion', i.indisexclusion, 'valid', i.indisvalid,
@@ -237,18 +279,14 @@ function lookSql(changed: string, lastOid = 2 ** 32 - 1): string {
         'keys', (select json_agg(pg_get_indexdef(i.indexrelid, k, true) order by k) from generate_series(1, i.indnkeyatts) k),
         'predicate', pg_get_expr(i.indpred, i.indrelid), 'definition', pg_get_indexdef(i.indexrelid))), '[]')
       from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid join pg_catalog.pg_am am on am.oid = ic.relam
-      where i.indrelid in (select oid from r where relkind in ('r', 'p', 'm'))),
+      where i.indrelid = any (array(select oid from r where relkind in ('r', 'p', 'm')))),
     'types', (select coalesce(json_agg(json_build_object('oid', t.oid::bigint, 'schema', n.nspname, 'name', t.typname, 'kind', t.typtype,
         'labels', (select coalesce(json_agg(e.enumlabel order by e.enumsortorder), '[]') from pg_catalog.pg_enum e where e.enumtypid = t.oid))), '[]')
       from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
       where t.typtype in ('e', 'd') and n.nspname not in ${OWN}),
-    'there', json_build_object(
-      'relations', (select coalesce(json_agg(oid::bigint), '[]') from there),
-      'constraints', (select coalesce(json_agg(oid::bigint), '[]') from pg_catalog.pg_constraint),
-      'indexes', (select coalesce(json_agg(indexrelid::bigint), '[]') from pg_catalog.pg_index)),
+    'counts', json_build_object(${THERE.map(([kind, , from]) => `'${kind}', (select count(*) ${from})`).join(", ")}),
     'locks', (select coalesce(json_agg(json_build_object('oid', oid::bigint, 'mode', mode)), '[]') from held),
     'scans', (select coalesce(json_agg(json_build_object('oid', s.oid::bigint, 'scans', ${SCANS})), '[]')
-      from (select distinct h.oid from held h join there t on t.oid = h.oid where t.relkind in ('r', 'm')) s),
+      from (select distinct h.oid from held h join pg_catalog.pg_class t on t.oid = h.oid where t.relkind in ('r', 'm')) s),
     'xid', (select xmin::text from changed order by age(xmin) limit 1),
-    'lastOid', (select max(oid::bigint) from there)) as look)`;
-}
+    'lastOid', (select max(oid::bigint) from pg_catalog.pg_class)) as look)`;

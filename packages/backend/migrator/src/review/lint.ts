@@ -6,7 +6,6 @@ import { assertReplayable, notReplayed } from "../apply/replayable.ts";
 import type { Settings } from "../config.ts";
 import { withScratch } from "../database/scratch.ts";
 import { EXIT, MigratorError, messageOf } from "../errors.ts";
-import { rolesIn } from "../folder/cluster-wide.ts";
 import { type Migration, readFolder } from "../folder/read.ts";
 import { assess, type MigrationReview } from "./assess.ts";
 import { observe } from "./observe.ts";
@@ -45,14 +44,12 @@ export async function lint(
   const planned = fresh.flatMap((migration) => (migration.up ? [{ migration, script: migration.up }] : []));
   const result = { folder: folder.path, base: base ?? "an empty database" };
   if (planned.length === 0) return { ...result, migrations: [] };
-  const roles = await rolesIn(folder.migrations.flatMap(({ up }) => up ?? []));
   const work = () =>
-    withScratch(settings.scratch, server, async (scratch) => {
-      await scratch.ensureRoles(roles);
-      return observe(settings, scratch, { applied, planned }, signal, (observation) =>
+    withScratch(settings.scratch, server, (scratch) =>
+      observe(settings, scratch, { applied, planned }, signal, (observation) =>
         assess(observation, { major: scratch.major, session: undefined, runs: [] }),
-      );
-    }).catch((cause: unknown) => {
+      ),
+    ).catch((cause: unknown) => {
       throw notReplayed(cause);
     });
   return { ...result, migrations: await interruptible("the lint", signal, work) };

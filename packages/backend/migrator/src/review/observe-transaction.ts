@@ -1,6 +1,6 @@
 import { codeOf, serverWords } from "../database/failures.ts";
 import type { NumberedStatement } from "../folder/statements.ts";
-import { readChanged, readFacts, readScans } from "./facts.ts";
+import { type Look, readChanged, readFacts, readScans } from "./facts.ts";
 import type { LockMode } from "./locks.ts";
 import type { ObservedStatement, Watch } from "./observe.ts";
 import { strongest, takeIn } from "./taken.ts";
@@ -40,7 +40,7 @@ export async function observeTransaction(
   const observed: ObservedStatement[] = [];
   // Somebody's own savepoints would meet with ours, and what is rolled back is as it was before.
   const careful = !piece.statements.some((statement) => /\b(savepoint|rollback)\b/i.test(statement.sql));
-  const look = () => (careful ? readChanged(sql, watch.mark) : readFacts(sql, watch.mark));
+  const run = careful ? runInSavepoint : runAsItIs;
   await sql.unsafe(`begin; set local statement_timeout = ${LONGEST_MS}`);
   let held: ReadonlyMap<number, LockMode> = new Map();
   // The server counts on from transaction to transaction, until it has told its statistics.
@@ -53,17 +53,12 @@ export async function observeTransaction(
       observed.push({ ...base, untried: isOver ? FAILED_BEFORE : REACHES_BEYOND });
       continue;
     }
-    if (careful) await sql.unsafe("savepoint migrator_statement");
-    try {
-      await sql.unsafe(local);
-      if (careful) await sql.unsafe("release savepoint migrator_statement");
-    } catch (error) {
-      observed.push({ ...base, failure: failureOf(error) });
-      if (careful) await sql.unsafe("rollback to savepoint migrator_statement");
+    const seen = await run(watch, local);
+    if ("code" in seen) {
+      observed.push({ ...base, failure: seen });
       isOver = !careful;
       continue;
     }
-    const seen = await look();
     const now = strongest(seen);
     observed.push({ ...base, ...takeIn(watch, seen, { held, now, scans }) });
     held = now;
@@ -77,6 +72,32 @@ export async function observeTransaction(
   return observed;
 }
 
-export function failureOf(error: unknown): NonNullable<ObservedStatement["failure"]> {
+type Failure = NonNullable<ObservedStatement["failure"]>;
+
+/** Undone by itself where it fails. All is sent at once: a plan has many statements, and most of their time is the way. */
+async function runInSavepoint({ copy: { sql }, mark, facts }: Watch, text: string): Promise<Look | Failure> {
+  const sent = await Promise.allSettled([
+    sql.unsafe("savepoint migrator_statement"),
+    sql.unsafe(text),
+    sql.unsafe("release savepoint migrator_statement"),
+    readChanged(sql, mark, facts),
+  ]);
+  const [, , , seen] = sent;
+  const failed = sent.find((one) => one.status === "rejected");
+  if (failed === undefined && seen.status === "fulfilled") return seen.value;
+  await sql.unsafe("rollback to savepoint migrator_statement");
+  return failureOf(failed?.reason);
+}
+
+async function runAsItIs({ copy: { sql }, mark }: Watch, text: string): Promise<Look | Failure> {
+  try {
+    await sql.unsafe(text);
+    return await readFacts(sql, mark);
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+export function failureOf(error: unknown): Failure {
   return { code: codeOf(error), words: serverWords(error) };
 }

@@ -2,11 +2,11 @@ import { replay } from "../apply/replay.ts";
 import type { Settings } from "../config.ts";
 import { type Database, withUrl } from "../database/connect.ts";
 import type { Scratch } from "../database/scratch.ts";
-import { withoutClusterWide } from "../folder/cluster-wide.ts";
+import { rolesIn, withoutClusterWide } from "../folder/cluster-wide.ts";
 import type { Migration, Script } from "../folder/read.ts";
 import { segmentsOf } from "../folder/segments.ts";
 import type { Change } from "./changes.ts";
-import { type Relation, readFacts, type SchemaFacts } from "./facts.ts";
+import { installLook, type Relation, readFacts, type SchemaFacts } from "./facts.ts";
 import type { LockMode } from "./locks.ts";
 import { observeLone } from "./observe-lone.ts";
 import { type Local, observeTransaction } from "./observe-transaction.ts";
@@ -80,11 +80,18 @@ export async function observe<T>(
   signal: AbortSignal,
   work: (observation: Observation) => Promise<T>,
 ): Promise<T> {
-  const url = await scratch.create();
+  const creating = scratch.create();
+  creating.catch(() => undefined);
+  // While the server copies its template: of many files that takes a tenth of a second.
+  await scratch.ensureRoles(
+    await rolesIn([...applied.flatMap(({ up }) => up ?? []), ...planned.map(({ script }) => script)]),
+  );
+  const url = await creating;
   await replay(settings, url, applied, signal);
   return withUrl(url, async (copy) => {
     // A statement that runs for ever ends with its session.
     signal.addEventListener("abort", () => void copy.sql.end({ timeout: 0 }), { once: true });
+    await installLook(copy.sql);
     const { facts: before, mark } = await readFacts(copy.sql);
     const watch: Watch = { copy, before, facts: before, mark };
     const scripts: ObservedScript[] = [];

@@ -38,11 +38,19 @@ const fileSchema = z.object({
 /** A plan that was written before, for a run to be held to. */
 export type PlanFile = z.infer<typeof fileSchema>;
 
-/** Writes a plan whole or not at all. @throws MigratorError `plan-not-written` */
+/** A plan as JSON holds it, with the fingerprint of what it rests on. */
+export function documentOf({ basis, ...review }: Review): object {
+  return { ...(basis && { fingerprint: fingerprintOf(basis) }), ...review };
+}
+
+/** Writes a plan with its basis, whole or not at all. @throws MigratorError `plan-not-written` */
 export async function writePlan(path: string, review: Review): Promise<void> {
   const draft = `${path}.${process.pid}`;
   try {
-    await writeFile(draft, `${JSON.stringify({ format: 1, ...review }, null, 2)}\n`);
+    await writeFile(
+      draft,
+      `${JSON.stringify({ format: 1, ...documentOf(review), basis: review.basis }, null, 2)}\n`,
+    );
     await rename(draft, path);
   } catch (cause) {
     throw new MigratorError({

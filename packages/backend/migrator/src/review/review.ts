@@ -9,18 +9,16 @@ import { showServer } from "../database/inspect.ts";
 import { readLastRuns } from "../database/run-log.ts";
 import { warnOfMajors, withScratch } from "../database/scratch.ts";
 import { type Listener, SILENT } from "../events.ts";
-import { rolesIn } from "../folder/cluster-wide.ts";
 import type { Problem } from "../problem.ts";
 import { appliedOf, type Survey, type SurveyOptions, type Surveyor, withProject } from "../survey.ts";
 import { assess, type MigrationReview } from "./assess.ts";
-import { type Basis, basisOf, fingerprintOf } from "./basis.ts";
+import { type Basis, basisOf } from "./basis.ts";
 import { type Observation, observe, type PlannedScript } from "./observe.ts";
 
 /** What pending migrations would do to a database, before any of them has run. */
 export interface Review {
-  /** Of what it rests on: the target's schema, its ledger and the files. */
-  readonly fingerprint: string;
-  readonly basis: Basis;
+  /** What it rests on, where that was asked for. */
+  readonly basis: Basis | undefined;
   readonly database: string;
   /** `127.0.0.1:5432 (PostgreSQL 17.10)` */
   readonly server: string;
@@ -35,6 +33,8 @@ export interface ReviewOptions extends SurveyOptions {
   /** Reviews a rollback instead: of so many migrations, or of those after `to`. */
   readonly down?: boolean | undefined;
   readonly steps?: number | undefined;
+  /** Whether the target's whole schema is read, for somebody to be held to the plan; for a large one that takes half a second. */
+  readonly withBasis?: boolean | undefined;
 }
 
 /**
@@ -65,15 +65,14 @@ export async function reviewSurvey(
   const { facts } = seen.inspection;
   const planned = options.down === true ? undosOf(seen, options) : ups(seen, on);
   const [basis, migrations] = await Promise.all([
-    readBasis(settings, database, seen, planned, options),
+    options.withBasis === true ? readBasis(settings, database, seen, planned, options) : undefined,
     planned.length === 0 ? [] : reviewOf(settings, database, { seen, planned }, on, signal),
   ]);
   return {
-    fingerprint: fingerprintOf(basis),
     basis,
     database: facts.database,
     server: showServer(database, facts),
-    direction: basis.direction,
+    direction: options.down === true ? "down" : "up",
     reviewedAt: new Date().toISOString(),
     migrations,
     problems: seen.plan.problems,
@@ -113,14 +112,9 @@ async function reviewOf(
   signal: AbortSignal,
 ): Promise<readonly MigrationReview[]> {
   const applied = appliedOf(seen);
-  const roles = await rolesIn([
-    ...applied.flatMap(({ up }) => up ?? []),
-    ...planned.map(({ script }) => script),
-  ]);
   const runs = await readLastRuns(database, settings);
   return withScratch(settings.scratch, database.href, async (scratch) => {
     warnOfMajors(scratch, seen.inspection.facts.version, on);
-    await scratch.ensureRoles(roles);
     const work = (observation: Observation) =>
       assess(observation, { major: scratch.major, session: database.sql, runs });
     return observe(settings, scratch, { applied, planned }, signal, work);

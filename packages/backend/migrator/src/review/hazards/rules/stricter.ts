@@ -26,7 +26,7 @@ export const STRICTER_RULES: readonly Rule[] = [
       "Rows that are written without the column get NULL, or fail with 23502 where it is NOT NULL. Often not meant: the default has been lost on the way from the schema to the SQL.",
     safer:
       "Set the default again at the end of the file, or drop it once all running code writes the column.",
-    find: lostDefaults,
+    find: (context) => [...lostDefaults(context), ...defaultsLeftBehind(context)],
   },
   {
     id: "retyped-column",
@@ -115,6 +115,33 @@ function lostDefaults(context: HazardContext): readonly Found[] {
           message: `${spoken(was)}.${old.name} loses its default ${old.default}`,
           severity: severityFor(context, was, is.notNull ? "high" : "medium"),
           safer: alterColumn(table, is, `SET DEFAULT ${old.default}`),
+        },
+      ];
+    });
+  });
+}
+
+/** A column under the name of one that had a default: made anew, or renamed to it. */
+function defaultsLeftBehind(context: HazardContext): readonly Found[] {
+  const { facts, statement } = context;
+  return [...statement.facts.relations.values()].flatMap((table) => {
+    const before = facts.relations.get(table.oid);
+    const was = before === undefined || before === table ? undefined : knownBefore(context, table.oid);
+    if (was === undefined || !isWritable(was)) return [];
+    return table.columns.flatMap((column): readonly Found[] => {
+      const old = was.columns.find(({ name }) => name === column.name);
+      const isAnother = old !== undefined && old.number !== column.number;
+      const isSince = before?.columns.every(
+        ({ name, number }) => name !== column.name || number !== column.number,
+      );
+      const left = leftBy(context, table.oid, column);
+      if (!isAnother || !isSince || old.default === null || old.filled) return [];
+      if (left?.name !== column.name || left.default !== null || left.filled) return [];
+      return [
+        {
+          message: `${spoken(was)}.${old.name} is another column from now on, without the default ${old.default}`,
+          severity: severityFor(context, was, left.notNull ? "high" : "medium"),
+          safer: alterColumn(table, column, `SET DEFAULT ${old.default}`),
         },
       ];
     });

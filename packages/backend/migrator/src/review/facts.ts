@@ -201,8 +201,8 @@ interface Row {
  */
 export async function installLook(sql: Session): Promise<void> {
   const create = (language: string, body: string) =>
-    sql.unsafe(`create schema ${LOOK_SCHEMA}; grant usage on schema ${LOOK_SCHEMA} to public;
-      create function ${LOOK_SCHEMA}.look(since xid, last_oid bigint) returns json language ${language}
+    sql.unsafe(`create schema if not exists ${LOOK_SCHEMA}; grant usage on schema ${LOOK_SCHEMA} to public;
+      create or replace function ${LOOK_SCHEMA}.look(since xid, last_oid bigint) returns json language ${language}
         set search_path = '' set plan_cache_mode = force_generic_plan as $look$ ${body} $look$;
       grant execute on function ${LOOK_SCHEMA}.look to public`);
   const query = `with ${LOOK_SQL} select look from whole`;

@@ -49,7 +49,7 @@ export async function writePlan(path: string, review: Review): Promise<void> {
   try {
     await writeFile(
       draft,
-      `${JSON.stringify({ format: 1, ...documentOf(review), basis: review.basis }, null, 2)}\n`,
+      `${JSON.stringify({ format: 1, basis: review.basis, ...documentOf(review) }, null, 2)}\n`,
     );
     await rename(draft, path);
   } catch (cause) {

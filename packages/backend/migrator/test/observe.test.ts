@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readSettings } from "../src/config.ts";
 import { withScratch } from "../src/database/scratch.ts";
 import { readFolder } from "../src/folder/read.ts";
-import { type ObservedStatement, observe } from "../src/review/observe.ts";
+import { observe } from "../src/review/observe.ts";
+import type { ObservedStatement } from "../src/review/observed.ts";
 import { BREAKPOINT, makeFolder } from "./support/folder.ts";
 
 /** Everything that a statement of the table below needs, each on objects of its own, so that none disturbs another. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { LedgerRow } from "../database/ledger.ts";
-import type { PlannedScript } from "./observe.ts";
+import type { PlannedScript } from "./observed.ts";
 
 /** What a plan rests on: while all of it is the same, what it says is true. */
 export interface Basis {

@@ -1,5 +1,5 @@
 import type { Session } from "../database/session.ts";
-import type { ObservedStatement } from "./observe.ts";
+import type { ObservedStatement } from "./observed.ts";
 import type { RelationWeight } from "./weigh.ts";
 
 /** How long something takes, as far as that can be said beforehand. */

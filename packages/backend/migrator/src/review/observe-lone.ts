@@ -1,6 +1,5 @@
 import type { LoneStatement } from "../folder/segments.ts";
 import { readFacts } from "./facts.ts";
-import type { ObservedStatement, Watch } from "./observe.ts";
 import {
   failureOf,
   type Local,
@@ -9,6 +8,8 @@ import {
   REACHES_BEYOND,
   unobserved,
 } from "./observe-transaction.ts";
+import type { ObservedStatement } from "./observed.ts";
+import type { Watch } from "./taken.ts";
 import { takeIn } from "./taken.ts";
 import { watchLone } from "./watch-lone.ts";
 

@@ -2,7 +2,8 @@ import { codeOf, serverWords } from "../database/failures.ts";
 import type { NumberedStatement } from "../folder/statements.ts";
 import { type Look, readChanged, readFacts, readScans } from "./facts.ts";
 import type { LockMode } from "./locks.ts";
-import type { ObservedStatement, Watch } from "./observe.ts";
+import type { ObservedStatement } from "./observed.ts";
+import type { Watch } from "./taken.ts";
 import { strongest, takeIn } from "./taken.ts";
 
 const FAILED_BEFORE = "a statement before it in its transaction failed on the copy";

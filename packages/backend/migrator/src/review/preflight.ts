@@ -1,5 +1,6 @@
 import type { Session } from "../database/session.ts";
-import type { Observation, ObservedStatement } from "./observe.ts";
+import type { Observation } from "./observe.ts";
+import type { ObservedStatement } from "./observed.ts";
 import { type Check, findingOf } from "./preflight/check.ts";
 import { typeChange } from "./preflight/conversions.ts";
 import { COPY_CHECK, copyFailure } from "./preflight/copy-failures.ts";

@@ -13,7 +13,8 @@ import type { Problem } from "../problem.ts";
 import { appliedOf, type Survey, type SurveyOptions, type Surveyor, withProject } from "../survey.ts";
 import { assess, type MigrationReview } from "./assess.ts";
 import { type Basis, basisOf } from "./basis.ts";
-import { type Observation, observe, type PlannedScript } from "./observe.ts";
+import { type Observation, observe } from "./observe.ts";
+import type { PlannedScript } from "./observed.ts";
 
 /** What pending migrations would do to a database, before any of them has run. */
 export interface Review {

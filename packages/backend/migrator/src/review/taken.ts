@@ -1,7 +1,8 @@
+import type { Database } from "../database/connect.ts";
 import { changesBetween, updateFacts } from "./changes.ts";
 import type { Look, Mark, Relation, SchemaFacts } from "./facts.ts";
 import { compareModes, type LockMode, modeOf } from "./locks.ts";
-import type { ObservedLock, ObservedStatement } from "./observe.ts";
+import type { ObservedLock, ObservedStatement } from "./observed.ts";
 
 /** What is known of a copy, as its plan goes on. */
 export interface Known {
@@ -10,6 +11,11 @@ export interface Known {
   facts: SchemaFacts;
   /** Of the last look. */
   mark: Mark;
+}
+
+/** The copy, and what is known of it. */
+export interface Watch extends Known {
+  readonly copy: Database;
 }
 
 /** What was so before a statement. */

@@ -1,4 +1,4 @@
-import type { ObservedScript, ObservedStatement } from "../observe.ts";
+import type { ObservedScript, ObservedStatement } from "../observed.ts";
 import { type Allowance, allowancesOf } from "./allow.ts";
 import type { Hazard } from "./hazard.ts";
 import { type HazardKind, hazardOf } from "./rule.ts";

@@ -1,4 +1,4 @@
-import type { ObservedScript, ObservedStatement } from "../observe.ts";
+import type { ObservedScript, ObservedStatement } from "../observed.ts";
 import { type Token, tokensOf } from "./nodes.ts";
 
 /** A comment `-- allow: <hazard-id> <reason>`. */

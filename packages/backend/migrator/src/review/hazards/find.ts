@@ -1,4 +1,5 @@
-import type { Observation, ObservedStatement } from "../observe.ts";
+import type { Observation } from "../observe.ts";
+import type { ObservedStatement } from "../observed.ts";
 import { acceptAllowed, type Hazards, type KnownIds, UNUSED_ALLOW } from "./accept.ts";
 import { type Hazard, type HazardContext, type Heat, SEVERITIES } from "./hazard.ts";
 import { loadParser, nodesOf } from "./nodes.ts";

@@ -1,5 +1,5 @@
 import type { SchemaFacts } from "../facts.ts";
-import type { ObservedScript, ObservedStatement } from "../observe.ts";
+import type { ObservedScript, ObservedStatement } from "../observed.ts";
 
 export const SEVERITIES = ["low", "medium", "high"] as const;
 

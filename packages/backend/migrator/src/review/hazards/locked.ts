@@ -1,6 +1,6 @@
 import type { Relation } from "../facts.ts";
 import { blockingOf, compareModes } from "../locks.ts";
-import type { ObservedLock, ObservedStatement } from "../observe.ts";
+import type { ObservedLock, ObservedStatement } from "../observed.ts";
 import type { HazardContext, Severity } from "./hazard.ts";
 import { relationsNamedBy } from "./nodes.ts";
 

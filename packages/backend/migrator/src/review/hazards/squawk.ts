@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
-import type { ObservedScript, ObservedStatement } from "../observe.ts";
+import type { ObservedScript, ObservedStatement } from "../observed.ts";
 import { tokensOf } from "./nodes.ts";
 
 /** What squawk says of a statement. */

@@ -2,7 +2,7 @@ import { identifier } from "../../database/sql-text.ts";
 import type { Column, Constraint, Relation } from "../facts.ts";
 import type { Blocking, LockMode } from "../locks.ts";
 import { blockingOf } from "../locks.ts";
-import type { ObservedStatement } from "../observe.ts";
+import type { ObservedStatement } from "../observed.ts";
 import type { HazardContext } from "./hazard.ts";
 
 /** Between two parts of a safer form that must not run in one transaction. */

@@ -1,6 +1,6 @@
 import type { Change } from "../changes.ts";
 import type { Relation, SchemaFacts } from "../facts.ts";
-import type { ObservedStatement } from "../observe.ts";
+import type { ObservedStatement } from "../observed.ts";
 import type { Check } from "./check.ts";
 import { columnsIn, type Part } from "./syntax.ts";
 import type { TableState } from "./tables.ts";

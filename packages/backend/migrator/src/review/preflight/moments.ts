@@ -1,7 +1,8 @@
 import type { Change } from "../changes.ts";
 import type { SchemaFacts } from "../facts.ts";
 import { compareModes } from "../locks.ts";
-import type { Observation, ObservedScript, ObservedStatement } from "../observe.ts";
+import type { Observation } from "../observe.ts";
+import type { ObservedScript, ObservedStatement } from "../observed.ts";
 import { conversionsOf } from "./casts.ts";
 import { type Moment, usingKey } from "./moment.ts";
 import { type Part, partsOf } from "./syntax.ts";

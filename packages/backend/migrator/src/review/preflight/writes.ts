@@ -1,5 +1,5 @@
 import type { Relation, SchemaFacts } from "../facts.ts";
-import type { ObservedStatement } from "../observe.ts";
+import type { ObservedStatement } from "../observed.ts";
 import { type Node, type Part, stringsOf, walk } from "./syntax.ts";
 
 /** What a statement may do to the rows of a table. */

@@ -1,6 +1,6 @@
 import type { Relation } from "../../facts.ts";
 import { conflict } from "../../locks.ts";
-import type { ObservedScript, ObservedStatement } from "../../observe.ts";
+import type { ObservedScript, ObservedStatement } from "../../observed.ts";
 import type { HazardContext } from "../hazard.ts";
 import { blockedBy, earlierInTransaction, heldBy } from "../locked.ts";
 import type { Found, Rule } from "../rule.ts";

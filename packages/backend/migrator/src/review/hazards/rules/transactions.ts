@@ -1,5 +1,5 @@
 import { identifier } from "../../../database/sql-text.ts";
-import type { ObservedStatement } from "../../observe.ts";
+import type { ObservedStatement } from "../../observed.ts";
 import type { HazardContext } from "../hazard.ts";
 import { blockedBy, earlierInTransaction, type Held, heldBy, severityAt } from "../locked.ts";
 import { relationsNamedBy } from "../nodes.ts";

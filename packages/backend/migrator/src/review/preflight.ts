@@ -102,12 +102,15 @@ export async function preflight(
   return findings;
 }
 
-/** Why a copy's few rows were in the way does not matter where the target's are. */
+/** Where something fails, why a copy's few rows were in the way does not matter; where the copy refused it, what passes neither. */
 function withoutDoubts(found: readonly Finding[]): readonly Finding[] {
-  const isClear = found.some(({ outcome }) => outcome === "fails");
-  return isClear
-    ? found.filter(({ check, outcome }) => check !== COPY_CHECK || outcome !== "unknown")
-    : found;
+  const failing = found.filter(({ outcome }) => outcome === "fails");
+  if (failing.length === 0) return found;
+  const isRefused = failing.some(({ check }) => check === COPY_CHECK);
+  return found.filter(
+    ({ check, outcome }) =>
+      (check !== COPY_CHECK || outcome !== "unknown") && (!isRefused || outcome !== "passes"),
+  );
 }
 
 function checksOf(moment: Moment): readonly Check[] {

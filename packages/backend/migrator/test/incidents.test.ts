@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { codeOf } from "../src/database/failures.ts";
 import { type Event, migrate, type SettingsInput } from "../src/index.ts";
-import type { StatementReview } from "../src/review/assess.ts";
 import type { Hazard } from "../src/review/hazards/hazard.ts";
 import type { Finding } from "../src/review/preflight.ts";
+import type { StatementReview } from "../src/review/reviewed.ts";
 import { writeDuringBuild } from "./support/builds.ts";
 import { failureOf, readLedgerRows } from "./support/database.ts";
 import { type Form, readIncident, readRows, type Scene, setScene } from "./support/incidents.ts";

@@ -88,3 +88,18 @@ test("an accepted hazard is shown with its reason, and does not count", async ()
   );
   expect(exitCode).toBe(0);
 });
+
+test("a statement that no server would run fails it, one that only lacks rows does not", async () => {
+  const { folder, lint } = await repository();
+  await writeMigrations(folder, [FIRST, { tag: "0001_wrong", sql: "ALTER TABLE missing ADD a int;" }]);
+  const wrong = await lint("--base", "main");
+  expect(wrong.stdout).toMatch(/fails +it fails on a copy of the schema: relation "missing" does not exist/);
+  expect(wrong.exitCode).toBe(1);
+  const raises = "DO $$ BEGIN IF NOT EXISTS (SELECT FROM account) THEN RAISE 'no account'; END IF; END $$;";
+  await writeMigrations(folder, [FIRST, { tag: "0001_raises", sql: raises }]);
+  const raised = await lint("--base", "main");
+  expect(raised.stdout).toMatch(
+    /unknown +it fails on a copy of the schema, perhaps not on the target's rows: no account/,
+  );
+  expect(raised.exitCode).toBe(0);
+});

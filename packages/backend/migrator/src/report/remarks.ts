@@ -1,4 +1,4 @@
-import type { MigrationReview, StatementReview } from "../review/assess.ts";
+import type { MigrationReview, StatementReview } from "../review/reviewed.ts";
 import type { Place } from "./github.ts";
 import { showFinding, showLock } from "./review-words.ts";
 

@@ -1,9 +1,9 @@
 import { relative, sep } from "node:path";
 import { findRepositoryRoot } from "../environment.ts";
 import { EXIT, MigratorError } from "../errors.ts";
-import type { MigrationReview } from "../review/assess.ts";
 import { documentOf } from "../review/plan-file.ts";
 import type { Review } from "../review/review.ts";
+import type { MigrationReview } from "../review/reviewed.ts";
 import type { Verdict } from "../review/verdict.ts";
 import { annotation } from "./github.ts";
 import type { Output } from "./output.ts";

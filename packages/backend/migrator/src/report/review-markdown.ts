@@ -1,4 +1,4 @@
-import type { MigrationReview, StatementReview } from "../review/assess.ts";
+import type { MigrationReview, StatementReview } from "../review/reviewed.ts";
 import type { Verdict } from "../review/verdict.ts";
 import { isSql, shortSql, showFinding, showHazard, showLock, showSummary } from "./review-words.ts";
 

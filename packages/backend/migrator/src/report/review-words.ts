@@ -1,7 +1,7 @@
 import { withoutComments } from "../folder/statements.ts";
-import type { LockReview, StatementReview, Summary } from "../review/assess.ts";
 import type { Hazard } from "../review/hazards/hazard.ts";
 import type { Finding } from "../review/preflight.ts";
+import type { LockReview, StatementReview, Summary } from "../review/reviewed.ts";
 import { count } from "./text.ts";
 
 /** A file's plan in one line: `locks 2 tables, at worst ACCESS EXCLUSIVE for seconds; 1.2 million rows; 1 high hazard; 1 preflight failure`. */

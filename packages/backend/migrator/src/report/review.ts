@@ -1,6 +1,6 @@
-import type { MigrationReview, StatementReview } from "../review/assess.ts";
 import type { Hazard } from "../review/hazards/hazard.ts";
 import type { Review } from "../review/review.ts";
+import type { MigrationReview, StatementReview } from "../review/reviewed.ts";
 import type { Verdict } from "../review/verdict.ts";
 import { lineColors as colors, type Output } from "./output.ts";
 import { isSql, shortSql, showFinding, showLock, showSummary } from "./review-words.ts";

@@ -4,9 +4,9 @@ import type { Database } from "../database/connect.ts";
 import { EXIT, MigratorError } from "../errors.ts";
 import type { Expected, Listener } from "../events.ts";
 import type { Survey } from "../survey.ts";
-import type { MigrationReview, Summary } from "./assess.ts";
 import { assertAsPlanned, type PlanFile, readPlan } from "./plan-file.ts";
 import { basisNow, reviewSurvey } from "./review.ts";
+import type { MigrationReview, Summary } from "./reviewed.ts";
 
 export interface GateOptions {
   /** File that `plan --out` wrote: the run is that plan, or none. */

@@ -7,8 +7,9 @@ import type { Settings } from "../config.ts";
 import { withScratch } from "../database/scratch.ts";
 import { EXIT, MigratorError, messageOf } from "../errors.ts";
 import { type Migration, readFolder } from "../folder/read.ts";
-import { assess, type MigrationReview } from "./assess.ts";
+import { assess } from "./assess.ts";
 import { observe } from "./observe.ts";
+import type { MigrationReview } from "./reviewed.ts";
 
 export interface LintOptions {
   /** Git ref: migrations that it does not have are looked at. Without it, all of them. */

@@ -11,10 +11,11 @@ import { warnOfMajors, withScratch } from "../database/scratch.ts";
 import { type Listener, SILENT } from "../events.ts";
 import type { Problem } from "../problem.ts";
 import { appliedOf, type Survey, type SurveyOptions, type Surveyor, withProject } from "../survey.ts";
-import { assess, type MigrationReview } from "./assess.ts";
+import { assess } from "./assess.ts";
 import { type Basis, basisOf } from "./basis.ts";
 import { type Observation, observe } from "./observe.ts";
 import type { PlannedScript } from "./observed.ts";
+import type { MigrationReview } from "./reviewed.ts";
 
 /** What pending migrations would do to a database, before any of them has run. */
 export interface Review {

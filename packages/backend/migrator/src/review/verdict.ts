@@ -1,5 +1,5 @@
-import type { MigrationReview } from "./assess.ts";
 import { SEVERITIES, type Severity } from "./hazards/hazard.ts";
+import type { MigrationReview } from "./reviewed.ts";
 
 /** From which severity on a plan fails; preflight failures always do, unless nothing shall. */
 export type FailOn = Severity | "none";

@@ -174,6 +174,50 @@ describe("migrator plan", () => {
     });
   });
 
+  test("a session that lets nobody else at the table is named, and not waited for", async () => {
+    const { cli, sql } = await filled(HARMLESS);
+    await sql.begin(async (transaction) => {
+      await transaction`lock table account in access exclusive mode`;
+      const { stdout, exitCode } = await cli("plan");
+      expect(stdout).toMatch(/now +in its way: pid \d+ /);
+      expect(exitCode).toBe(0);
+    });
+  });
+
+  test("commands that no breakpoint divides are looked at one by one, each on its line", async () => {
+    const sql =
+      "ALTER TABLE empty ADD COLUMN a int;\nCREATE INDEX account_email ON account (email);\n-- and\nALTER TABLE account ALTER store SET NOT NULL;";
+    const { cli } = await filled({ tag: "0001_whole", sql });
+    const document = documentOf(await cli("plan", ["--json"])) as unknown as PlanDocument;
+    const [migration] = document.migrations;
+    expect(migration?.statements.map(({ line, locks }) => [line, locks[0]?.object, locks[0]?.since])).toEqual(
+      [
+        [1, "public.empty", 1],
+        [2, "public.empty", 1],
+        [4, "public.account", 3],
+      ],
+    );
+  });
+
+  test("a file that takes the schema public away is planned like any other", async () => {
+    const { cli } = await filled({ tag: "0001_gone", sql: "DROP SCHEMA public CASCADE;" });
+    const { stdout, stderr } = await cli("plan");
+    expect(stdout).toMatch(/loses +.*1,?000 rows/);
+    expect(stderr).not.toContain("defect");
+  });
+
+  test("flags that would do nothing are refused", async () => {
+    const { cli } = await filled(HARMLESS);
+    expect(await cli("plan", ["--steps", "2"])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("--steps"),
+    });
+    expect(await cli("plan", ["--down", "--out", "x"])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("--out"),
+    });
+  });
+
   test("a statement that the copy does not run fails the plan, and the database is untouched", async () => {
     const { cli, sql } = await filled({ tag: "0001_wrong", sql: "ALTER TABLE missing ADD a int;" });
     const { exitCode, stdout } = await cli("plan");
@@ -236,13 +280,30 @@ describe("migrate --plan", () => {
     const { run, folder } = await planned(HARMLESS);
     await writeMigrations(folder, [
       BASE,
+      { tag: "0001_before", sql: "SELECT 3;" },
       { ...HARMLESS, sql: "SELECT 2;" },
-      { tag: "0002_more", sql: "SELECT 3;" },
     ]);
     const { exitCode, stderr } = await run();
     expect(exitCode).toBe(2);
     expect(stderr).toContain("0001_harmless.sql was edited");
-    expect(stderr).toContain("0002_more.sql is pending now and is not in the plan");
+    expect(stderr).toContain("0001_before.sql is pending now and is not in the plan");
+  });
+
+  test("a plan that goes to some migration runs to there, whatever comes after it", async () => {
+    const { cli, folder, file } = await planned(HARMLESS);
+    await writeMigrations(folder, [BASE, HARMLESS, { tag: "0002_more", sql: "SELECT 3;" }]);
+    await cli("plan", ["--to", "0001_harmless", "--out", file]);
+    const { exitCode, stdout } = await cli("migrate", ["--plan", file]);
+    expect(stdout).toContain("1 left pending");
+    expect(exitCode).toBe(0);
+  });
+
+  test("in production the data of today is asked, not that of the plan", async () => {
+    const production = { NODE_ENV: "production" };
+    const { sql, run } = await planned(REQUIRED);
+    expect((await run(production)).stderr).toContain("preflight-failed");
+    await sql`update account set email = 'x' where email is null`;
+    expect((await run(production)).exitCode).toBe(0);
   });
 
   test("rows that come and go do not matter, nor does what the server keeps for itself", async () => {
@@ -274,6 +335,9 @@ describe("migrate in production", () => {
     const { exitCode, stderr } = await cli("migrate", [], production);
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(/preflight-failed: .*does not fit 0001_required/);
+    expect(stderr).toMatch(
+      /0001_required\.sql, statement 2, line 4: 2 of 1,?000 rows have no email \(for example id = 1, id = 2\)/,
+    );
     expect(stderr).toContain("nothing was applied");
     expect(
       await sql`select from information_schema.columns where table_name = 'empty' and column_name = 'a'`,
@@ -286,6 +350,13 @@ describe("migrate in production", () => {
     const [run] = await sql`select error from drizzle.__drizzle_migrations_runs where tag = '0001_harmless'`;
     expect(run?.error).toBe("preflight skipped: ticket 1234");
     expect(await cli("migrate", ["--skip-preflight", " "], production)).toMatchObject({ exitCode: 2 });
+  });
+
+  test("the reason is kept where the run fails as well", async () => {
+    const { cli, sql } = await filled(REQUIRED);
+    expect((await cli("migrate", ["--skip-preflight", "I know"], production)).exitCode).toBe(1);
+    const [run] = await sql`select error from drizzle.__drizzle_migrations_runs where outcome = 'failed'`;
+    expect(run?.error).toMatch(/^preflight skipped: I know; .*23502/);
   });
 
   test("goes on with a warning where no copy can be made", async () => {

@@ -66,7 +66,7 @@ async function look(
           statements.flatMap((statement) =>
             (findings.get(statement) ?? []).map((finding) => ({
               ...finding,
-              statement: `${script.fileName}, ${statement.number}`,
+              statement: `${script.fileName}, ${statement.chunk}`,
             })),
           ),
         );
@@ -855,6 +855,23 @@ describe("a statement that depends on earlier ones", () => {
       { outcome: "depends", object: "wish.store", dependsOn: "0001_step.sql, statement 2" },
     ]);
   });
+});
+
+test("rows of a default partition that a new partition takes are told", async () => {
+  const place = await placeOf({
+    base: [
+      "CREATE TABLE ev (at date) PARTITION BY RANGE (at); CREATE TABLE ev_rest PARTITION OF ev DEFAULT;",
+    ],
+    data: "insert into ev values ('2025-01-01'), ('2026-01-01'), ('2026-02-01')",
+    pending: [["CREATE TABLE ev_2026 PARTITION OF ev FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')"]],
+  });
+  expect(lines(await look(place))).toEqual([
+    expect.stringMatching(
+      /^fails partition ev_rest: 2 of 3 rows are outside of what is left to the default partition/,
+    ),
+  ]);
+  const error = await failureOf(migrate({ migrations: place.folder, url: place.url }));
+  expect(error.details.join()).toContain("23514");
 });
 
 describe("preflight of what not every server has", () => {

@@ -32,7 +32,8 @@ export async function runInSegments(context: RunContext, job: Job, books: Books)
     try {
       rows = await runSegment(context, { job, id, index }, segment);
     } catch (error) {
-      await notePartialError(context.database, context.settings.ledger, id, summaryOf(error));
+      const said = [job.note, summaryOf(error)].filter((text) => text !== undefined).join("; ");
+      await notePartialError(context.database, context.settings.ledger, id, said);
       throw error instanceof MigratorError ? withStanding(error, job, index) : error;
     }
   }

@@ -1,9 +1,10 @@
-import { type Gate, migrate } from "../apply/migrate.ts";
+import { migrate } from "../apply/migrate.ts";
 import { readSettings, type Settings } from "../config.ts";
 import { EXIT } from "../errors.ts";
 import type { Listener } from "../events.ts";
 import { eventPrinter } from "../report/events.ts";
 import { reportMigrate } from "../report/results.ts";
+import type { OpenGate } from "../review/gate.ts";
 import { addLimitFlags, addStrictFlag, addTargetFlags, settingsFrom, text, type Verb } from "./shared.ts";
 
 export const verb: Verb = {
@@ -30,8 +31,10 @@ export const verb: Verb = {
     const options = { to: text(flags.to), allowOutOfOrder: flags.allowOutOfOrder === true };
     const on = eventPrinter(output);
     const asked = { plan: text(flags.plan), skipPreflight: text(flags.skipPreflight) };
-    const gate = isGuarded(settings, asked) ? await openGate(settings, asked, on, signal) : undefined;
-    reportMigrate(output, await migrate(settings, options, on, signal, gate));
+    const open = isGuarded(settings, asked) ? await openGate(settings, asked, on, signal) : undefined;
+    // Later migrations are none of the plan's.
+    const asPlanned = { ...options, to: options.to ?? open?.to };
+    reportMigrate(output, await migrate(settings, asPlanned, on, signal, open?.gate));
     return EXIT.done;
   },
 };
@@ -47,7 +50,12 @@ function isGuarded({ production }: Settings, { plan, skipPreflight }: Asked): bo
 }
 
 /** Loaded only here: most runs look at nothing but ledger and folder. */
-async function openGate(settings: Settings, asked: Asked, on: Listener, signal: AbortSignal): Promise<Gate> {
+async function openGate(
+  settings: Settings,
+  asked: Asked,
+  on: Listener,
+  signal: AbortSignal,
+): Promise<OpenGate> {
   const [{ gateOf }, { showHeld, showSummary }] = await Promise.all([
     import("../review/gate.ts"),
     import("../report/review-words.ts"),

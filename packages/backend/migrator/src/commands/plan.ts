@@ -39,6 +39,7 @@ export const verb: Verb = {
   async run(flags, output, signal) {
     const formats = Object.keys(FORMATS).filter((format) => flags[format] === true) as readonly Format[];
     assertOneForm(formats, output.json);
+    assertFits(flags);
     const settings = await readSettings(settingsFrom(flags));
     const out = text(flags.out);
     const options = {
@@ -65,5 +66,24 @@ export function failOnOf(value: string): FailOn {
     message: `--fail-on takes one of ${FAIL_ON.join(", ")}, not ${JSON.stringify(value)}`,
     state: "nothing was done",
     fix: "for example: --fail-on medium",
+  });
+}
+
+/** A flag that would do nothing is a mistake. */
+function assertFits({ down, steps, out, allowOutOfOrder }: Readonly<Record<string, unknown>>): void {
+  const idle =
+    down === true
+      ? [
+          ["--out", out],
+          ["--allow-out-of-order", allowOutOfOrder],
+        ]
+      : [["--steps", steps]];
+  const given = idle.filter(([, value]) => value !== undefined).map(([flag]) => flag);
+  if (given.length === 0) return;
+  throw new MigratorError({
+    code: "wrong-usage",
+    message: `${given.join(" and ")} ${down === true ? "means nothing with --down: only `migrate` can be held to a plan" : "means nothing without --down"}`,
+    state: "nothing was done",
+    fix: "leave it out",
   });
 }

@@ -222,7 +222,7 @@ interface Timing {
 }
 
 function insertSql(ledger: LedgerName, run: RunRecord, timing: Timing): string {
-  const error = timing.error ?? run.note;
+  const error = [run.note, timing.error].filter((text) => text !== undefined).join("; ") || undefined;
   const values = {
     tag: literal(run.tag),
     hash: literal(run.hash),

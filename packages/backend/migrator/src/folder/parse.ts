@@ -88,6 +88,18 @@ export async function keepCommands(
   return kept.map((part) => cut({ ...statement, number: 0 }, part));
 }
 
+/** A chunk's commands one by one, each with the name of its parse node; as it is where the parser does not know it. */
+export async function commandsIn(
+  statement: NumberedStatement,
+): Promise<readonly { readonly statement: NumberedStatement; readonly type: string }[]> {
+  await loadModule();
+  const parsed = tryParse(statement.sql);
+  if (parsed.length > 1)
+    return parsed.map((part) => ({ statement: cut(statement, part), type: nodeOf(part.stmt)[0] }));
+  const [only] = parsed;
+  return [{ statement, type: only === undefined ? "" : nodeOf(only.stmt)[0] }];
+}
+
 /** Names of the roles in a text, wherever in it they stand. */
 export async function roleNamesOf(sql: string): Promise<readonly string[]> {
   await loadModule();

@@ -48,7 +48,7 @@ function hazards(statement: StatementReview, place: Place): readonly Remark[] {
     return {
       id,
       level: allowed === undefined ? LEVELS[severity] : "note",
-      message: [`${message}; ${effect}`, ...measured, ...form].join("\n"),
+      message: [`${message}. ${effect}`, ...measured, ...form].join("\n"),
       place,
       accepted: allowed,
     };

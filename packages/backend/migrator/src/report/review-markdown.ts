@@ -32,14 +32,17 @@ function linesOf(statement: StatementReview): readonly string[] {
   const { number, line, sql, locks, hazards, preflight, failure } = statement;
   const told = locks.filter(({ since, rewrites, scans }) => since === number || rewrites || scans);
   const items = [
-    ...(failure === undefined ? [] : [`**error** on the copy: ${failure.join("; ")}`]),
+    // Where the data was asked, the answer says it.
+    ...(failure === undefined || preflight.length > 0
+      ? []
+      : [`**fails** on the copy: ${failure.join("; ")}`]),
     ...told.map((lock) => showLock(lock, statement)),
     ...preflight.map((finding) => `**${finding.outcome}** ${showFinding(finding)}`),
     ...hazards.map((hazard) => {
       const { allowed, severity, safer } = hazard;
       const head = `**${allowed === undefined ? severity : "accepted"}** ${showHazard(hazard)}`;
       if (safer === undefined || allowed !== undefined) return head;
-      return isSql(safer) ? `${head}\n${indented(fenced(safer))}` : `${head}. Safer: ${safer}`;
+      return isSql(safer) ? `${head}\n${indented(fenced(safer))}` : `${head} Safer: ${safer}`;
     }),
   ];
   if (items.length === 0) return [];

@@ -59,7 +59,7 @@ export function showFinding({ message, examples, dependsOn, sampled }: Finding):
 /** A hazard's words without its severity. */
 export function showHazard({ id, message, effect, allowed }: Hazard): string {
   const accepted = allowed === undefined ? "" : ` (accepted: ${allowed})`;
-  return `${id}: ${message}; ${effect}${accepted}`;
+  return `${id}: ${message}. ${effect}${accepted}`;
 }
 
 /** `1,203 rows`, `1.2 million rows` */

@@ -53,7 +53,9 @@ function linesOf(
   const isNew = before !== undefined && before.transaction !== statement.transaction;
   const told = locks.filter((lock) => lock.since === number || lock.rewrites || lock.scans);
   return [
-    ...(isNew ? [colors.dim(alone ? "  -- outside of any transaction" : "  -- a new transaction")] : []),
+    ...(isNew && !(alone && before.alone)
+      ? [colors.dim(alone ? "  -- outside of any transaction" : "  -- a new transaction")]
+      : []),
     `  ${number}  ${colors.dim(`line ${line}`)}  ${shortSql(sql)}`,
     ...(untried === undefined ? [] : entry("untried", untried)),
     // Where the data was asked, the answer says it.

@@ -1,7 +1,7 @@
 import type { Clearance, Gate } from "../apply/migrate.ts";
 import type { Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import { EXIT, MigratorError } from "../errors.ts";
+import { EXIT, MigratorError, messageOf } from "../errors.ts";
 import type { Expected, Listener } from "../events.ts";
 import type { Survey } from "../survey.ts";
 import { assertAsPlanned, type PlanFile, readPlan } from "./plan-file.ts";
@@ -17,11 +17,15 @@ export interface GateOptions {
   readonly show: { summary(summary: Summary): string; held(held: Summary["held"]): string };
 }
 
-/** Codes of what keeps a plan from being made, and not a run. */
-const UNABLE = new Set(["no-scratch", "cannot-check"]);
+/** What a run is held to, and how far it goes. */
+export interface OpenGate {
+  readonly gate: Gate;
+  /** The plan's last migration. */
+  readonly to: string | undefined;
+}
 
 /**
- * What a run has to pass: the plan it is held to, and in production the preflight on the data.
+ * What a run has to pass: the plan it is held to, and in production the preflight on the data as it is now.
  * @throws MigratorError `plan-unreadable`, `wrong-usage`
  */
 export async function gateOf(
@@ -29,38 +33,38 @@ export async function gateOf(
   options: GateOptions,
   on: Listener,
   signal: AbortSignal,
-): Promise<Gate> {
+): Promise<OpenGate> {
   assertReason(options.skipPreflight);
   const plan = options.plan === undefined ? undefined : await readPlan(options.plan);
-  return async (database, now) => {
+  const gate: Gate = async (database, now) => {
     if (plan) assertAsPlanned(plan, await basisNow(settings, database, now));
-    const migrations = plan?.migrations ?? (await reviewed(settings, options, { database, now }, on, signal));
-    const failing = migrations.filter(({ summary }) => summary.fails > 0).map(({ tag }) => tag);
-    if (failing.length > 0 && settings.production && options.skipPreflight === undefined)
-      throw refusal(failing);
-    return clearanceOf(migrations, options);
+    const reviewed = await reviewNow(settings, options, { database, now }, on, signal);
+    const failing = reviewed.filter(({ summary }) => summary.fails > 0);
+    if (failing.length > 0) throw refusal(failing);
+    return clearanceOf(plan?.migrations ?? reviewed, options);
   };
+  return { gate, to: plan?.migrations.at(-1)?.tag };
 }
 
-type Told = PlanFile["migrations"] | readonly MigrationReview[];
-
-/** Only production is worth the time of a plan that nobody has asked for. */
-async function reviewed(
+/** Only production is worth the time of a plan that nobody has asked for; where none can be made, that is no reason not to run. */
+async function reviewNow(
   settings: Settings,
   { skipPreflight }: GateOptions,
   { database, now }: { readonly database: Database; readonly now: Survey },
   on: Listener,
   signal: AbortSignal,
-): Promise<Told> {
+): Promise<readonly MigrationReview[]> {
   if (!settings.production || skipPreflight !== undefined) return [];
   try {
     return (await reviewSurvey(settings, database, now, {}, on, signal)).migrations;
   } catch (error) {
-    if (!(error instanceof MigratorError) || !UNABLE.has(error.code)) throw error;
-    on({ type: "warning", message: `the data was not looked at before the run: ${error.message}` });
+    if (signal.aborted) throw error;
+    on({ type: "warning", message: `the data was not looked at before the run: ${messageOf(error)}` });
     return [];
   }
 }
+
+type Told = PlanFile["migrations"] | readonly MigrationReview[];
 
 function clearanceOf(migrations: Told, { skipPreflight, show }: GateOptions): Clearance {
   const expected = new Map<string, Expected>();
@@ -82,12 +86,22 @@ function assertReason(reason: string | undefined): void {
   });
 }
 
-function refusal(tags: readonly string[]): MigratorError {
+function refusal(failing: readonly MigrationReview[]): MigratorError {
   return new MigratorError({
     code: "preflight-failed",
-    message: `NODE_ENV is production, and the data there does not fit ${tags.join(", ")}`,
+    message: `NODE_ENV is production, and the data there does not fit ${failing.map(({ tag }) => tag).join(", ")}`,
+    details: failing.flatMap(({ fileName, statements }) =>
+      statements.flatMap(({ number, line, preflight }) =>
+        preflight
+          .filter(({ outcome }) => outcome === "fails")
+          .map(({ message, examples }) => {
+            const some = examples.length === 0 ? "" : ` (for example ${examples.join(", ")})`;
+            return `${fileName}, statement ${number}, line ${line}: ${message}${some}`;
+          }),
+      ),
+    ),
     state: "nothing was applied",
-    fix: "see what is in the way: migrator plan; then mend the data or the migration, or, if you know better: --skip-preflight <reason>",
+    fix: "mend the data or the migration (migrator plan says more), or, if you know better: --skip-preflight <reason>",
     exitCode: EXIT.refused,
   });
 }

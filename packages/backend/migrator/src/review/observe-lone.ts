@@ -1,4 +1,4 @@
-import type { LoneStatement } from "../folder/segments.ts";
+import type { LoneKind } from "../folder/parse.ts";
 import { readFacts } from "./facts.ts";
 import {
   failureOf,
@@ -16,14 +16,18 @@ import { watchLone } from "./watch-lone.ts";
 /** SQLSTATE of what refuses to be in a transaction, or ends it. */
 const NOT_INSIDE = new Set(["25001", "2D000"]);
 
-/** Runs a statement that a run has outside of any transaction: in one where it may be, since more is seen there. */
+/**
+ * Runs a statement that a run has outside of any transaction: in one where it may be, since more is seen there.
+ * @param piece holds it alone
+ */
 export async function observeLone(
   watch: Watch,
-  { statement, kind }: LoneStatement,
-  transaction: number,
+  piece: Piece,
+  kind: LoneKind,
   localOf: Local,
 ): Promise<readonly ObservedStatement[]> {
-  const piece: Piece = { statements: [statement], transaction };
+  const [statement] = piece.statements;
+  if (statement === undefined) return [];
   const base = { ...unobserved(statement, piece, watch), alone: true };
   const local = await localOf(statement);
   if (local === undefined) return [{ ...base, untried: REACHES_BEYOND }];

@@ -15,15 +15,21 @@ const LONGEST_MS = 60_000;
 /** What of a statement can be run on a copy; undefined where all of it reaches beyond its database. */
 export type Local = (statement: NumberedStatement) => Promise<string | undefined>;
 
+/** A command with its place in the file, and the name of its parse node. */
+export interface PlacedCommand extends NumberedStatement {
+  readonly chunk: number;
+  readonly type: string;
+}
+
 /** Which statements, and which transaction of their file they are. */
 export interface Piece {
-  readonly statements: readonly NumberedStatement[];
+  readonly statements: readonly PlacedCommand[];
   readonly transaction: number;
 }
 
 /** A statement of which nothing is known yet. */
 export function unobserved(
-  statement: NumberedStatement,
+  statement: PlacedCommand,
   { transaction }: Piece,
   watch: Watch,
 ): ObservedStatement {
@@ -40,7 +46,7 @@ export async function observeTransaction(
   const { sql } = watch.copy;
   const observed: ObservedStatement[] = [];
   // Somebody's own savepoints would meet with ours, and what is rolled back is as it was before.
-  const careful = !piece.statements.some((statement) => /\b(savepoint|rollback)\b/i.test(statement.sql));
+  const careful = !piece.statements.some(({ type }) => type === "TransactionStmt");
   const run = careful ? runInSavepoint : runAsItIs;
   await sql.unsafe(`begin; set local statement_timeout = ${LONGEST_MS}`);
   let held: ReadonlyMap<number, LockMode> = new Map();

@@ -3,6 +3,7 @@ import type { Settings } from "../config.ts";
 import { type Database, withUrl } from "../database/connect.ts";
 import type { Scratch } from "../database/scratch.ts";
 import { rolesIn, withoutClusterWide } from "../folder/cluster-wide.ts";
+import { commandsIn } from "../folder/parse.ts";
 import type { Migration, Script } from "../folder/read.ts";
 import { segmentsOf } from "../folder/segments.ts";
 import { installLook, readFacts, type SchemaFacts } from "./facts.ts";
@@ -69,9 +70,18 @@ async function observeScript(watch: Watch, script: Script): Promise<readonly Obs
   // As a run begins each transaction: nothing of an earlier file is left in the session.
   await watch.copy.sql.unsafe("reset session authorization; reset role; reset all");
   for (const [transaction, segment] of segments.entries()) {
+    const sent = segment.transactional ? segment.statements : [segment.statement];
+    const commands = (await Promise.all(sent.map(commandsIn))).flat();
+    const statements = commands.map(({ statement, type }, index) => ({
+      ...statement,
+      type,
+      chunk: statement.number,
+      number: observed.length + index + 1,
+    }));
+    const piece = { statements, transaction };
     const seen = segment.transactional
-      ? observeTransaction(watch, { statements: segment.statements, transaction }, localOf)
-      : observeLone(watch, segment, transaction, localOf);
+      ? observeTransaction(watch, piece, localOf)
+      : observeLone(watch, piece, segment.kind, localOf);
     observed.push(...(await seen));
   }
   return observed;

@@ -15,8 +15,12 @@ export interface ObservedScript extends PlannedScript {
 }
 
 export interface ObservedStatement {
-  /** As in messages of `migrate`: 1-based, one for what stands between two breakpoints. */
+  /** Counts the file's SQL commands from 1; of several between two breakpoints each has its own. */
   readonly number: number;
+  /** Number of the statement as `migrate` counts: of the text between two breakpoints. */
+  readonly chunk: number;
+  /** The name of its parse node: `AlterTableStmt`; empty where the parser does not know it. */
+  readonly type: string;
   readonly sql: string;
   /** 1-based, in the file. */
   readonly line: number;

@@ -92,6 +92,9 @@ export async function readPlan(path: string): Promise<PlanFile> {
   return plan;
 }
 
+/** Another database differs in everything. */
+const MOST_TOLD = 20;
+
 /** @throws MigratorError `plan-outdated` where anything that the plan rests on has changed */
 export function assertAsPlanned(plan: PlanFile, now: Basis): void {
   const changes = changesSince(plan.basis, now);
@@ -99,7 +102,10 @@ export function assertAsPlanned(plan: PlanFile, now: Basis): void {
   throw new MigratorError({
     code: "plan-outdated",
     message: `the plan of ${plan.reviewedAt} does not hold any more: ${changes.length} ${changes.length === 1 ? "thing has" : "things have"} changed since`,
-    details: changes,
+    details:
+      changes.length > MOST_TOLD
+        ? [...changes.slice(0, MOST_TOLD), `and ${changes.length - MOST_TOLD} more`]
+        : changes,
     state: "nothing was applied",
     fix: "look at what would happen now, and write the plan anew: migrator plan --out <file>",
     exitCode: EXIT.refused,

@@ -12,7 +12,7 @@ import { withLooker } from "./preflight/looker.ts";
 import { deleted, droppedColumn, droppedTable, truncated } from "./preflight/losses.ts";
 import type { Asking, Moment } from "./preflight/moment.ts";
 import { momentsOf } from "./preflight/moments.ts";
-import { attachedPartition, readBounds } from "./preflight/partitions.ts";
+import { newPartition, readPartitions } from "./preflight/partitions.ts";
 import {
   checkConstraint,
   domainConstraint,
@@ -55,7 +55,7 @@ const ASKINGS: readonly Asking[] = [
   foreignKey,
   exclusion,
   typeChange,
-  attachedPartition,
+  newPartition,
   droppedTable,
   droppedColumn,
   truncated,
@@ -78,12 +78,12 @@ export async function preflight(
     before,
     ...scripts.flatMap(({ statements }) => statements.map((statement) => statement.facts)),
   ];
-  const [types, about, bounds] = await Promise.all([
+  const [types, about, partitions] = await Promise.all([
     readTypes(copy.sql, facts),
     readTarget(target, copy.sql, before),
-    readBounds(copy.sql),
+    readPartitions(copy.sql),
   ]);
-  const moments = await momentsOf(observation, { types, target: about, bounds, sampleAboveRows });
+  const moments = await momentsOf(observation, { types, target: about, partitions, sampleAboveRows });
   const findings = new Map<ObservedStatement, readonly Finding[]>();
   await withLooker(target, { timeoutMs, totalMs, lockTimeoutMs: LOCK_TIMEOUT_MS }, async (looker) => {
     const asked = moments.map((moment) => ({ moment, checks: checksOf(moment) }));
@@ -96,7 +96,10 @@ export async function preflight(
     }
     for (const check of late) found.set(check, await findingOf(looker, check));
     for (const { moment, checks } of asked) {
-      findings.set(moment.statement, withoutDoubts(checks.flatMap((check) => found.get(check) ?? [])));
+      const own = checks.flatMap((check) => found.get(check) ?? []);
+      // What a statement changes itself is not what it depends on.
+      const told = own.map((one) => (one.dependsOn === moment.name ? { ...one, dependsOn: undefined } : one));
+      findings.set(moment.statement, withoutDoubts(told));
     }
   });
   return findings;

@@ -15,11 +15,10 @@ export interface Target {
 /** Reads of the target's catalog and statistics what the plan touches, and nothing else. */
 export async function readTarget(session: Session, observation: Observation): Promise<Target> {
   const relations = touchedBy(observation);
-  const [weights, occupants, invalid] = await Promise.all([
-    readWeights(session, relations),
-    readOccupants(session, relations),
-    session.unsafe<{ name: string }[]>(INVALID_INDEXES),
-  ]);
+  // First who is there now: a wait for one of them would see him gone.
+  const occupants = await readOccupants(session, relations);
+  const weights = await readWeights(session, relations);
+  const invalid = await session.unsafe<{ name: string }[]>(INVALID_INDEXES);
   return {
     weights,
     occupants,

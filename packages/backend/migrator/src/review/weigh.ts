@@ -43,18 +43,10 @@ export async function readWeights(
 ): Promise<ReadonlyMap<number, RelationWeight>> {
   const tables = relations.filter(({ kind }) => ["r", "p", "m"].includes(kind));
   if (tables.length === 0) return new Map();
-  const rows = await target.unsafe<(RelationWeight & { oid: number; known: boolean })[]>(`
-    select w.oid::float8 as oid, sum(pg_relation_size(t.relid))::float8 as bytes, sum(pg_total_relation_size(t.relid))::float8 as "totalBytes",
-      sum(case when pg_relation_size(t.relid) = 0 then 0 when coalesce(s.n_live_tup, 0) > 0 then s.n_live_tup
-        when l.reltuples > 0 and l.relpages > 0 then l.reltuples * (pg_relation_size(t.relid) / current_setting('block_size')::int) / l.relpages
-        else 0 end)::float8 as rows,
-      bool_and(pg_relation_size(t.relid) = 0 or coalesce(s.n_live_tup, 0) > 0 or l.reltuples > 0) as known
-    from (values ${valuesOf(tables)}) w (oid, nspname, relname)
-      join pg_catalog.pg_namespace n on n.nspname = w.nspname
-      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.relname
-      cross join lateral (select relid from pg_catalog.pg_partition_tree(c.oid) where isleaf union select c.oid where c.relkind <> 'p') t
-      join pg_catalog.pg_class l on l.oid = t.relid left join pg_catalog.pg_stat_all_tables s on s.relid = t.relid
-    group by 1`);
+  // The functions for sizes wait for whoever has locked a table altogether; the catalog's own numbers do not.
+  const rows = await target
+    .unsafe<Weighed[]>(`set local lock_timeout = ${LOCK_MS}; ${weightsSql(tables, MEASURED)}`)
+    .catch(() => target.unsafe<Weighed[]>(weightsSql(tables, REMEMBERED)));
   const weights = new Map<number, RelationWeight>();
   for (const { oid, known, ...weight } of rows) {
     const table = tables.find((one) => one.oid === oid);
@@ -64,6 +56,45 @@ export async function readWeights(
     );
   }
   return weights;
+}
+
+interface Weighed extends RelationWeight {
+  readonly oid: number;
+  /** Whether the number of rows is. */
+  readonly known: boolean;
+}
+
+/** SQL for bytes of a table `t`, of the same with all that belongs to it. */
+interface Sizes {
+  readonly own: string;
+  readonly total: string;
+}
+
+const MEASURED: Sizes = { own: "pg_relation_size(t.relid)", total: "pg_total_relation_size(t.relid)" };
+
+const PAGE = "current_setting('block_size')::bigint";
+
+const REMEMBERED: Sizes = {
+  own: `(l.relpages * ${PAGE})`,
+  total: `((l.relpages + coalesce((select sum(ic.relpages) from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid
+    where i.indrelid = l.oid), 0)) * ${PAGE})`,
+};
+
+/** Longest wait for a table that somebody has locked, in ms: others would wait behind it. */
+const LOCK_MS = 500;
+
+function weightsSql(tables: readonly Relation[], { own, total }: Sizes): string {
+  return `
+    select w.oid::float8 as oid, sum(${own})::float8 as bytes, sum(${total})::float8 as "totalBytes",
+      round(sum(case when ${own} = 0 then 0 when l.reltuples > 0 and l.relpages > 0 then l.reltuples * (${own} / ${PAGE}) / l.relpages
+        else coalesce(s.n_live_tup, 0) end))::float8 as rows,
+      bool_and(${own} = 0 or coalesce(s.n_live_tup, 0) > 0 or l.reltuples > 0) as known
+    from (values ${valuesOf(tables)}) w (oid, nspname, relname)
+      join pg_catalog.pg_namespace n on n.nspname = w.nspname
+      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.relname
+      cross join lateral (select relid from pg_catalog.pg_partition_tree(c.oid) where isleaf union select c.oid where c.relkind <> 'p') t
+      join pg_catalog.pg_class l on l.oid = t.relid left join pg_catalog.pg_stat_all_tables s on s.relid = t.relid
+    group by 1`;
 }
 
 async function countRows(

@@ -65,7 +65,7 @@ function placesIn(
   const bytes = Buffer.from(sql, "utf8");
   let after = 0;
   return statements
-    .filter(({ number }) => number === chunk + 1)
+    .filter((statement) => statement.chunk === chunk + 1)
     .flatMap((statement) => {
       const start = Math.max(bytes.indexOf(statement.sql, after, "utf8"), after);
       after = start + Buffer.byteLength(statement.sql);

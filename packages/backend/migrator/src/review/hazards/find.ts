@@ -45,13 +45,18 @@ export async function findHazards(
   const said = squawk ?? (await runSquawk(scripts, major));
   const found = new Map<ObservedStatement, readonly Hazard[]>();
   let facts = before;
+  const emptied = new Set<number>();
+  const now: Heat = {
+    isHot: (oid) => !emptied.has(oid) && heat.isHot(oid),
+    rowsOf: (oid) => (emptied.has(oid) ? 0 : heat.rowsOf(oid)),
+  };
   for (const script of scripts) {
     for (const statement of script.statements) {
       const nodes = nodesOf(statement.sql);
-      found.set(
-        statement,
-        hazardsOf({ before, scripts, script, statement, facts, heat, invalidIndexes, nodes }, said),
-      );
+      const context = { before, scripts, script, statement, facts, heat: now, invalidIndexes, nodes };
+      found.set(statement, hazardsOf(context, said));
+      if (statement.type === "TruncateStmt")
+        for (const { relation } of statement.locks) emptied.add(relation.oid);
       facts = statement.facts;
     }
   }

@@ -31,6 +31,8 @@ export interface Moment {
   percentOf(table: number): number | undefined;
   /** What the rows of a partition have in common, as SQL. */
   boundsOf(table: number): string | undefined;
+  /** The default partition of a partitioned table. */
+  defaultOf(table: number): number | undefined;
   /** Rows of the target's table, as its statistics know them. */
   rowsOf(table: number): number;
   /**

@@ -5,6 +5,7 @@ import type { Observation } from "../observe.ts";
 import type { ObservedScript, ObservedStatement } from "../observed.ts";
 import { conversionsOf } from "./casts.ts";
 import { type Moment, usingKey } from "./moment.ts";
+import type { Partitions } from "./partitions.ts";
 import { type Part, partsOf } from "./syntax.ts";
 import { stateAfter, stateBefore, type TableState } from "./tables.ts";
 import type { TargetFacts } from "./target.ts";
@@ -16,8 +17,7 @@ import { findTable, type Write, writesOf } from "./writes.ts";
 export interface Scene {
   readonly types: Types;
   readonly target: TargetFacts;
-  /** What the rows of each partition have in common, by its OID. */
-  readonly bounds: ReadonlyMap<number, string>;
+  readonly partitions: Partitions;
   /** Tables of more rows are looked at in part. */
   readonly sampleAboveRows: number;
 }
@@ -64,7 +64,8 @@ export async function momentsOf(
         stateAfter: (table) => after.get(table) ?? known.state(table),
         percentOf: (table) => percentOf(scene, table),
         rowsOf: scene.target.rowsOf,
-        boundsOf: (table) => scene.bounds.get(table),
+        boundsOf: (table) => scene.partitions.bounds.get(table),
+        defaultOf: (table) => scene.partitions.defaults.get(table),
         writerOf: writerAmong(writes, scene.target),
       });
       const own = writesOf(statement, parts, before, heldAt(script.statements.slice(0, index), statement));

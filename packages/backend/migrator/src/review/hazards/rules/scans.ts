@@ -2,6 +2,7 @@ import { identifier } from "../../../database/sql-text.ts";
 import type { Constraint, Relation } from "../../facts.ts";
 import type { HazardContext } from "../hazard.ts";
 import { blockedBy, severityAt, type Worked } from "../locked.ts";
+import { objectsIn } from "../nodes.ts";
 import type { Found, Rule } from "../rule.ts";
 import { alterColumn, alterTable, columnsOf, inTwoMigrations, keptOut, spoken, withRows } from "../words.ts";
 import { changesOf, isOfConstraint, workBecauseOf } from "./work.ts";
@@ -12,7 +13,7 @@ export const SCAN_RULES: readonly Rule[] = [
     id: "index-without-concurrently",
     severity: "high",
     title: "CREATE INDEX on a table that is in use",
-    effect: "Every INSERT, UPDATE and DELETE on the table waits until the index is built; reads go on.",
+    effect: "Every INSERT, UPDATE and DELETE on the table waits until the index is built.",
     safer:
       "CREATE INDEX CONCURRENTLY: the migrator runs it outside of a transaction and resumes it if it is cut.",
     find: (context) =>
@@ -66,8 +67,7 @@ export const SCAN_RULES: readonly Rule[] = [
     id: "foreign-key-scan",
     severity: "high",
     title: "FOREIGN KEY added and checked at once",
-    effect:
-      "Writes to both tables wait while PostgreSQL looks up every row of the one in the other; reads go on.",
+    effect: "Writes to both tables wait while PostgreSQL looks up every row of the one in the other.",
     safer: "Add it NOT VALID, which holds for new rows at once, and VALIDATE it in the next migration.",
     find: foreignKeys,
   },
@@ -79,9 +79,21 @@ export const SCAN_RULES: readonly Rule[] = [
     safer:
       "Give PostgreSQL the proof before it needs the lock: for ATTACH PARTITION a validated CHECK like the partition's bound.",
     find: (context) =>
-      workBecauseOf(context, "other").map((worked) => foundFor(context, worked, "while it is gone through")),
+      // Of a column that must be written, required-column says more.
+      changesOf(context, "column-added").some(({ column }) => column.notNull)
+        ? []
+        : workBecauseOf(context, "other").map((worked) => ({
+            ...foundFor(context, worked, "while it is gone through"),
+            ...(isAttached(context) ? {} : { safer: ALONE }),
+          })),
   },
 ];
+
+const ALONE = "Do it in a migration of its own, so that its lock is not held for what comes after it.";
+
+function isAttached({ nodes }: HazardContext): boolean {
+  return nodes.some((node) => [...objectsIn(node)].some(({ subtype }) => subtype === "AT_AttachPartition"));
+}
 
 function foundFor(
   context: HazardContext,

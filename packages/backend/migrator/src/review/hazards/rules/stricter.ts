@@ -23,7 +23,7 @@ export const STRICTER_RULES: readonly Rule[] = [
     severity: "medium",
     title: "A default is lost on which running code may rely",
     effect:
-      "Rows that are written without the column get NULL, or fail with 23502 where it is NOT NULL. Often not meant: the default has been lost on the way from the schema to the SQL.",
+      "Rows that are written without the column get NULL, or fail with 23502 where it is NOT NULL. Often not meant: the default has been lost on the way from the schema to the SQL. `high` where the column takes no NULL.",
     safer:
       "Set the default again at the end of the file, or drop it once all running code writes the column.",
     find: (context) => [...lostDefaults(context), ...defaultsLeftBehind(context)],

@@ -1,4 +1,5 @@
 import type { Clearance, Gate } from "../apply/migrate.ts";
+import { interrupted } from "../apply/retry.ts";
 import type { Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { EXIT, MigratorError, messageOf } from "../errors.ts";
@@ -58,7 +59,7 @@ async function reviewNow(
   try {
     return (await reviewSurvey(settings, database, now, {}, on, signal)).migrations;
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted) throw interrupted(error).withState("nothing was applied");
     on({ type: "warning", message: `the data was not looked at before the run: ${messageOf(error)}` });
     return [];
   }

@@ -1,10 +1,11 @@
 import { readSettings } from "../config.ts";
 import { EXIT, MigratorError } from "../errors.ts";
 import { eventPrinter } from "../report/events.ts";
-import { assertOneForm, FORMATS, type Format, printReview } from "../report/review-formats.ts";
+import { printReview } from "../report/review-formats.ts";
 import { writePlan } from "../review/plan-file.ts";
 import { review } from "../review/review.ts";
-import { FAIL_ON, type FailOn, judge } from "../review/verdict.ts";
+import { judge } from "../review/verdict.ts";
+import { addReviewFlags, reviewFlagsOf } from "./review-flags.ts";
 import {
   addLimitFlags,
   addStrictFlag,
@@ -27,18 +28,11 @@ export const verb: Verb = {
       .option("--allow-out-of-order", "also those whose place is before an applied one")
       .option("--down", "plan a rollback instead")
       .option("--steps <n>", "with --down: how many to undo (default 1)", wholeNumber("--steps", 1))
-      .option("--out <file>", "write the plan for `migrate --plan`")
-      .option(
-        "--fail-on <severity>",
-        `exit 1 from this severity on: ${FAIL_ON.join(", ")}`,
-        failOnOf,
-        "high",
-      );
-    for (const [flag, summary] of Object.entries(FORMATS)) command.option(`--${flag}`, summary);
+      .option("--out <file>", "write the plan for `migrate --plan`");
+    addReviewFlags(command);
   },
   async run(flags, output, signal) {
-    const formats = Object.keys(FORMATS).filter((format) => flags[format] === true) as readonly Format[];
-    assertOneForm(formats, output.json);
+    const { formats, failOn } = reviewFlagsOf(flags, output);
     assertFits(flags);
     const settings = await readSettings(settingsFrom(flags));
     const out = text(flags.out);
@@ -50,24 +44,12 @@ export const verb: Verb = {
       steps: flags.steps as number | undefined,
     };
     const result = await review(settings, options, eventPrinter(output), signal);
-    const verdict = judge(result.migrations, flags.failOn as FailOn);
+    const verdict = judge(result.migrations, failOn);
     printReview(output, result, { verdict, formats, folder: settings.migrations });
     if (out !== undefined) await writePlan(out, result);
     return verdict.fails ? EXIT.found : EXIT.done;
   },
 };
-
-/** @throws MigratorError `wrong-usage` */
-export function failOnOf(value: string): FailOn {
-  const known = FAIL_ON.find((one) => one === value);
-  if (known) return known;
-  throw new MigratorError({
-    code: "wrong-usage",
-    message: `--fail-on takes one of ${FAIL_ON.join(", ")}, not ${JSON.stringify(value)}`,
-    state: "nothing was done",
-    fix: "for example: --fail-on medium",
-  });
-}
 
 /** A flag that would do nothing is a mistake. */
 function assertFits({ down, steps, out, allowOutOfOrder }: Readonly<Record<string, unknown>>): void {

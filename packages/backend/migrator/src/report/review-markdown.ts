@@ -29,13 +29,9 @@ function sectionOf({ fileName, statements }: MigrationReview): readonly string[]
 }
 
 function linesOf(statement: StatementReview): readonly string[] {
-  const { number, line, sql, locks, hazards, preflight, failure } = statement;
+  const { number, line, sql, locks, hazards, preflight } = statement;
   const told = locks.filter(({ since, rewrites, scans }) => since === number || rewrites || scans);
   const items = [
-    // Where the data was asked, the answer says it.
-    ...(failure === undefined || preflight.length > 0
-      ? []
-      : [`**fails** on the copy: ${failure.join("; ")}`]),
     ...told.map((lock) => showLock(lock, statement)),
     ...preflight.map((finding) => `**${finding.outcome}** ${showFinding(finding)}`),
     ...hazards.map((hazard) => {

@@ -48,7 +48,7 @@ function linesOf(
   { statements }: MigrationReview,
   explained: Set<string>,
 ): readonly string[] {
-  const { number, line, sql, alone, locks, preflight, hazards, weight, failure, untried } = statement;
+  const { number, line, sql, alone, locks, preflight, hazards, weight, untried } = statement;
   const before = statements[statements.indexOf(statement) - 1];
   const isNew = before !== undefined && before.transaction !== statement.transaction;
   const told = locks.filter((lock) => lock.since === number || lock.rewrites || lock.scans);
@@ -58,10 +58,6 @@ function linesOf(
       : []),
     `  ${number}  ${colors.dim(`line ${line}`)}  ${shortSql(sql)}`,
     ...(untried === undefined ? [] : entry("untried", untried)),
-    // Where the data was asked, the answer says it.
-    ...(failure === undefined || preflight.length > 0
-      ? []
-      : entry("fails", `on the copy: ${failure.join("; ")}`)),
     ...told.flatMap((lock) => [
       ...entry("lock", showLock(lock, statement)),
       ...lock.inTheWay.flatMap((session) => entry("now", `in its way: ${session}`)),

@@ -1,7 +1,6 @@
 import type { Change } from "../../changes.ts";
 import type { HazardContext } from "../hazard.ts";
 import { type Worked, workedUnderLock } from "../locked.ts";
-import { objectsIn } from "../nodes.ts";
 
 /** Why a table is gone through, or written anew. */
 export type Cause =
@@ -47,8 +46,8 @@ const WRITES_ROWS = [
 ];
 
 /**
- * Work that keeps others out, for one of these reasons. What PostgreSQL has really gone through was measured; a statement that
- * holds several commands may have several reasons.
+ * Work that keeps others out, for one of these reasons. What PostgreSQL has really gone through was measured; an ALTER TABLE
+ * of several parts may have several reasons.
  */
 export function workBecauseOf(context: HazardContext, ...causes: readonly Cause[]): readonly Worked[] {
   return workedUnderLock(context).filter((worked) =>
@@ -58,21 +57,12 @@ export function workBecauseOf(context: HazardContext, ...causes: readonly Cause[
 
 function causesOf(context: HazardContext, { table, lock }: Worked): readonly Cause[] {
   if (lock.rewrites) return [REWRITERS[context.nodes[0]?.type ?? ""] ?? "rewrite"];
-  if (beginsWithValidate(context)) return [];
   const oids = [table.oid, lock.relation.oid];
   const causes = context.statement.changes.flatMap((change): readonly Cause[] =>
     causeOf(change, oids, context),
   );
   if (causes.length > 0) return causes;
   return [context.nodes.some(({ type }) => WRITES_ROWS.includes(type)) ? "rows" : "other"];
-}
-
-/** Of several commands sent as one: what VALIDATE has gone through, the later ones believe, and their lock came after it. */
-function beginsWithValidate({ nodes }: HazardContext): boolean {
-  const [first, ...others] = nodes;
-  return (
-    others.length > 0 && [...objectsIn(first)].some(({ subtype }) => subtype === "AT_ValidateConstraint")
-  );
 }
 
 function causeOf(change: Change, tables: readonly number[], context: HazardContext): readonly Cause[] {

@@ -43,7 +43,11 @@ export async function main(args: readonly string[]): Promise<number | undefined>
     return await runVerb(args, output, interruptSignal(output, failed));
   } catch (error) {
     if (error instanceof CommanderError) return usage(error, output);
-    if (codeOf(error) === "WHOLE_BUNDLE") return undefined;
+    if (codeOf(error) === "WHOLE_BUNDLE") {
+      // The other bundle listens itself.
+      for (const name of SIGNALS) process.removeAllListeners(name);
+      return undefined;
+    }
     printFailure(output, error);
     return error instanceof MigratorError ? Math.max(failed, error.exitCode) : failed;
   }
@@ -76,10 +80,12 @@ async function runVerb(args: readonly string[], output: Output, signal: AbortSig
   return exitCode;
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /** Ctrl-C and SIGTERM end a run in order: what runs is cancelled and rolled back. A second one ends it at once. */
 function interruptSignal(output: Output, exitCode: number): AbortSignal {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  for (const name of SIGNALS) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(exitCode);
       output.note(`${name}: stopping; once more stops at once`);

@@ -1,4 +1,5 @@
-// Prints "<passed> <failed> <skipped>" of one lane, read from the file that vitest's JSON reporter wrote.
+// Prints "<passed> <failed> <skipped>" of one lane, read from the file that vitest's JSON reporter wrote, and to stderr
+// which tests failed and why: the log above them is long, and often only its end is kept.
 //
 //   node .ci/count-tests.mjs <file> <true|false: the command succeeded>
 //
@@ -6,11 +7,23 @@
 // server that cannot be stopped): where such a run names no failed test, it counts as one failure. So does a run
 // without any test. Without a readable file the exit code is 1.
 import { readFileSync } from "node:fs";
+import { relative } from "node:path";
 
 const [file = "", succeeded] = process.argv.slice(2);
-const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success } = JSON.parse(
+const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success, testResults } = JSON.parse(
   readFileSync(file, "utf8"),
 );
 const bad = succeeded !== "true" || !success || numPassedTests + numFailedTests === 0;
 const failed = bad ? Math.max(numFailedTests, 1) : numFailedTests;
 console.log(numPassedTests, failed, numPendingTests + numTodoTests);
+
+const REASON_LINES = 12;
+
+for (const { name, assertionResults, message } of testResults) {
+  const broken = assertionResults.filter(({ status }) => status === "failed");
+  for (const { fullName, failureMessages } of broken) {
+    const reason = failureMessages.join("\n").split("\n").slice(0, REASON_LINES);
+    console.error([`FAILED: ${relative(process.cwd(), name)}: ${fullName}`, ...reason].join("\n    "));
+  }
+  if (broken.length === 0 && message) console.error(`FAILED: ${relative(process.cwd(), name)}: ${message}`);
+}

@@ -24,8 +24,8 @@ export function project(
       // What a run refuses in CI is asked for by the tests of just that.
       env: { CI: "" },
       // Three times what the longest take on two slow cores with all else beside them.
-      testTimeout: 180_000,
-      hookTimeout: 180_000,
+      testTimeout: 300_000,
+      hookTimeout: 300_000,
       // Machines that are shared stand still for seconds now and then; the report tells which tests needed it.
       retry: process.env.CI ? 1 : 0,
     },

@@ -64,7 +64,7 @@ describe("a folder of varied migrations", () => {
     } finally {
       await database.sql`drop role if exists varied_clerk`.catch(() => undefined);
     }
-  }, 300_000);
+  });
 });
 
 /** The migration that makes a role, without that. */

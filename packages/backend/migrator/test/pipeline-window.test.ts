@@ -3,6 +3,7 @@ import type { RunContext } from "../src/apply/context.ts";
 import type { Job } from "../src/apply/job.ts";
 import { createPipeline } from "../src/apply/pipeline.ts";
 import { readSettings } from "../src/config.ts";
+import type { Call } from "../src/database/prepared.ts";
 
 /** A migration whose file has so many characters. */
 function jobOf(tag: string, characters: number, parts: Partial<Job> = {}): Job {
@@ -13,12 +14,16 @@ function jobOf(tag: string, characters: number, parts: Partial<Job> = {}): Job {
     script: { fileName: `${tag}.sql`, hash: tag, statements },
     segments: [{ transactional: true, statements }],
     hash: tag,
-    ledgerSql: `insert ${tag}`,
-    done: { sql: `done ${tag}`, isTrue: () => false },
+    inLedger: wordsOf(`insert ${tag}`),
+    done: { test: wordsOf(`done ${tag}`), isTrue: () => false },
     guards: [],
     partial: undefined,
     ...parts,
   } as unknown as Job;
+}
+
+function wordsOf(sql: string): Call {
+  return { template: { name: sql, types: [], sql: () => sql }, values: [] };
 }
 
 /** A pipeline to a server that answers by `answer`, and the texts that were sent, in order. */

@@ -278,3 +278,51 @@ describe("a file of the same text as one that is applied already", () => {
     expect(error.state).toBe("nothing was applied; 0003_add_again was undone whole");
   });
 });
+
+describe("what the runner has prepared", () => {
+  const FORGETS = {
+    "DEALLOCATE ALL": "CREATE TABLE t15 (n int); DEALLOCATE ALL;",
+    "a function that does": "CREATE TABLE t15 (n int); DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$;",
+    "DEALLOCATE ALL between two transactions": "BEGIN; CREATE TABLE t15 (n int); COMMIT; DEALLOCATE ALL;",
+  };
+
+  test.each(Object.entries(FORGETS))("may be forgotten by a migration: %s", async (_, sql) => {
+    const files = withSql(many(40), 15, sql);
+    const { database, events, settings } = await prepare(files);
+    await migrate(settings);
+    expect(await appliedHashes(database.sql)).toEqual(files.map((file) => hashOf(file.sql ?? "")));
+    expect(await database.sql`select retries, outcome from drizzle.__drizzle_migrations_runs`).toEqual(
+      files.map(() => ({ retries: 0, outcome: "done" })),
+    );
+    expect(events.filter(({ type }) => type === "retrying")).toEqual([]);
+    // And undone, each by a row of its own.
+    for (const { tag } of [...files].reverse().slice(0, 2))
+      expect(await rollback({ ...settings })).toMatchObject({ rolledBack: [{ tag }] });
+  });
+
+  test("is what the log gets: words with quotes and backslashes in them, as for a few migrations", async () => {
+    const files = many(12).map((file, index) => ({ ...file, tag: `${file.tag}_it's\\${index}` }));
+    const { database, settings } = await prepare(files);
+    await migrate(settings);
+    const rows = await database.sql`select tag, hash, script_hash, direction, statements, error, completed
+      from drizzle.__drizzle_migrations_runs order by id`;
+    expect(rows).toEqual(
+      files.map(({ tag, sql }) => ({
+        ...{ tag, hash: hashOf(sql ?? ""), script_hash: hashOf(sql ?? "") },
+        ...{ direction: "up", statements: 2, error: null, completed: null },
+      })),
+    );
+  });
+
+  test("is asked for as itself, whatever a migration makes of the search_path", async () => {
+    const trap = `CREATE SCHEMA trap; CREATE FUNCTION trap.pg_try_advisory_lock(int, int) RETURNS bool LANGUAGE sql AS 'SELECT false';
+      CREATE FUNCTION trap.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT 'epoch'::timestamptz $$;
+      SET search_path = trap, pg_catalog;`;
+    const { database, settings } = await prepare(withSql(many(20), 12, trap));
+    await migrate(settings);
+    const [row] =
+      await database.sql`select count(*)::int as runs, count(*) filter (where finished_at < started_at)::int as odd
+      from drizzle.__drizzle_migrations_runs`;
+    expect(row).toEqual({ runs: 20, odd: 0 });
+  });
+});

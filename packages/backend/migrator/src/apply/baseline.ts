@@ -1,8 +1,9 @@
 import type { Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { type Inspection, showServer } from "../database/inspect.ts";
-import { insertRowSql } from "../database/ledger.ts";
+import { insertRow } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
+import { inlineSql } from "../database/prepared.ts";
 import { literal } from "../database/sql-text.ts";
 import { MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
@@ -54,7 +55,7 @@ export async function baseline(
       const later = folder.migrations.slice(chosen.length);
       await options.assertMade(database, { applied: chosen, later });
       const rows = chosen.map(({ up, when }) => ({
-        sql: insertRowSql(settings.ledger, up?.hash ?? "", when),
+        sql: inlineSql(insertRow(settings.ledger, up?.hash ?? "", when)),
       }));
       const { facts } = inspection;
       const { setUp } = openBooks(facts, settings.ledger, on);

@@ -1,11 +1,12 @@
 import type { LedgerName } from "../config.ts";
 import type { ServerFacts } from "../database/inspect.ts";
 import { createLedgerSql } from "../database/ledger.ts";
+import { type Call, combine } from "../database/prepared.ts";
 import { showTable } from "../database/reading.ts";
 import {
   createRunLogSql,
   ELAPSED_MS,
-  insertDoneSql,
+  insertDone,
   type RunRecord,
   runLogName,
   upgradeRunLogSql,
@@ -46,12 +47,17 @@ export function ownStep(...statements: readonly string[]): Step {
   };
 }
 
-/** The last step of a migration's transaction: the ledger's change, the run log's row, and the time it all took. */
-export function closingStep(books: Books, ledger: LedgerName, ledgerSql: string, run: RunRecord): Step {
-  const record = books.keepsHistory ? insertDoneSql(ledger, run) : `select ${ELAPSED_MS} as "durationMs"`;
+/** What ends a migration's transaction: the ledger's change, the run log's row, and the time it all took. */
+export function closingOf(books: Books, ledger: LedgerName, inLedger: Call, run: RunRecord): Call {
+  const record = books.keepsHistory ? insertDone(ledger, run) : ELAPSED;
   // One statement: the server plans and runs it in half the time of two.
-  return ownStep(`with ledger as (${ledgerSql}) ${record}`);
+  return combine("closing", [inLedger, record], (change, rest) => `with ledger as (${change}) ${rest}`);
 }
+
+const ELAPSED: Call = {
+  template: { name: "elapsed", types: [], sql: () => `select ${ELAPSED_MS} as "durationMs"` },
+  values: [],
+};
 
 /** The time that the last step measured, in ms. */
 export function durationOf(rows: readonly Rows[]): number {

@@ -1,7 +1,8 @@
-import type { Settings } from "../config.ts";
+import type { LedgerName, Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError, serverWords } from "../database/failures.ts";
 import { holdsLockSql, lockKey } from "../database/lock.ts";
+import { type Call, combine, inlineSql, type Preparer } from "../database/prepared.ts";
 import { literal } from "../database/sql-text.ts";
 import { EXIT, MigratorError, messageOf } from "../errors.ts";
 import type { Script } from "../folder/read.ts";
@@ -30,8 +31,10 @@ export function stepsOf(script: Script, statements: readonly NumberedStatement[]
 
 export interface TransactionOptions {
   readonly end?: "commit" | "rollback";
-  /** SQL condition without which the transaction fails at its start. */
-  readonly onlyIf?: string | undefined;
+  /** Condition without which the transaction fails at its start. */
+  readonly onlyIf?: Call | undefined;
+  /** How the proof at its start is asked for. */
+  readonly ask?: Preparer["sqlOf"];
   /** False where a later commit of the run is waited for: with it on the disk all before it are. */
   readonly awaitDisk?: boolean;
   /** Called when the server has begun it, before any of its NOTICEs. */
@@ -62,10 +65,10 @@ export interface Pause {
 export async function runTransaction(
   { database, settings }: Pick<RunContext, "database" | "settings">,
   steps: readonly Step[],
-  { end = "commit", onlyIf, awaitDisk = true, onBegin = () => {}, pause }: TransactionOptions = {},
+  { end = "commit", onBegin = () => {}, pause, ...how }: TransactionOptions = {},
 ): Promise<readonly Rows[]> {
   const reset: Step = { sql: freshSession(database) };
-  const begin: Step = { sql: beginSql(settings, { onlyIf, awaitDisk }) };
+  const begin: Step = { sql: beginSql(settings, how) };
   const script = steps.find(({ source }) => source)?.source?.script;
   const last: Step = { sql: end, source: script && { script } };
   const run = (step: Step): Promise<Rows> => {
@@ -104,22 +107,33 @@ async function settle(
  * What an earlier file left in the session (a dump's empty search_path, another role, read-only transactions) must not
  * change what this one means. Before the transaction, which would take it back when it fails.
  */
-function freshSession({ sessionSettings }: Database): string {
+export function freshSession({ sessionSettings }: Database): string {
   return ["reset session authorization", "reset role", "reset all", ...sessionSettings].join("; ");
 }
 
 function beginSql(
   { limits, ledger }: Settings,
-  { onlyIf = "true", awaitDisk }: Pick<TransactionOptions, "onlyIf" | "awaitDisk">,
+  { onlyIf, awaitDisk = true, ask = inlineSql }: TransactionOptions,
 ): string {
   return [
     "begin",
     ...(awaitDisk ? [] : ["set local synchronous_commit = off"]),
     `set local lock_timeout = ${limits.lockTimeoutMs}`,
     `set local statement_timeout = ${limits.statementTimeoutMs}`,
-    `select case when not (${holdsLockSql(lockKey(ledger))}) then ${failSql(LOCK_LOST)}
-      when not (${onlyIf}) then ${failSql("what comes before it has failed")} else 1 end`,
+    ask(proofOf(ledger, onlyIf)),
   ].join("; ");
+}
+
+/** Fails where this backend does not hold the lock, or where a condition is not met. */
+function proofOf(ledger: LedgerName, onlyIf: Call | undefined): Call {
+  return combine(
+    "proof",
+    onlyIf ? [onlyIf] : [],
+    (
+      condition = "true",
+    ) => `select case when not (${holdsLockSql(lockKey(ledger))}) then ${failSql(LOCK_LOST)}
+      when not (${condition}) then ${failSql("what comes before it has failed")} else 1 end`,
+  );
 }
 
 const LOCK_LOST = "this connection does not hold the migration lock";
@@ -127,7 +141,7 @@ const LOCK_LOST = "this connection does not hold the migration lock";
 /** An expression that fails: plain SQL has no RAISE, and PL/pgSQL would be compiled anew for every migration. */
 function failSql(message: string): string {
   // Not a constant, which would fail while the query is planned.
-  return `(${literal(`${message}, backend `)} || pg_backend_pid())::int`;
+  return `(${literal(`${message}, backend `)} || pg_catalog.pg_backend_pid())::int`;
 }
 
 function isLockLost(cause: unknown): boolean {

@@ -1,4 +1,5 @@
 import type { LedgerCondition } from "../database/ledger.ts";
+import type { Call } from "../database/prepared.ts";
 import type { Direction, PartialRun, RunRecord } from "../database/run-log.ts";
 import type { Expected } from "../events.ts";
 import type { Migration, Script } from "../folder/read.ts";
@@ -15,7 +16,7 @@ export interface Job {
   /** The up file's hash, as in the ledger. */
   readonly hash: string;
   /** What makes the ledger say so: inserts or deletes the row. */
-  readonly ledgerSql: string;
+  readonly inLedger: Call;
   /** True once it does. */
   readonly done: LedgerCondition;
   /** Steps before those of each transaction of the file, which may stop it. */

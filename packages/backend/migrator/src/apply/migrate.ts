@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { LedgerName, Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { showServer } from "../database/inspect.ts";
-import { hasRows, insertRowSql, type LedgerRow } from "../database/ledger.ts";
+import { hasRows, insertRow, type LedgerRow } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
 import type { PartialRun } from "../database/run-log.ts";
 import { type Expected, type Listener, SILENT } from "../events.ts";
@@ -116,7 +116,7 @@ export async function jobsOf(
       script,
       segments: await segmentsOf(script),
       hash,
-      ledgerSql: insertRowSql(ledger, hash, migration.when),
+      inLedger: insertRow(ledger, hash, migration.when),
       done,
       guards: [],
       partial: cut.get(migration),

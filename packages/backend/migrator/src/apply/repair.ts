@@ -1,8 +1,9 @@
 import type { Settings } from "../config.ts";
 import { type Database, withDatabase } from "../database/connect.ts";
 import { inspect, showServer } from "../database/inspect.ts";
-import { deleteRowSql, type LedgerRow, updateRowSql } from "../database/ledger.ts";
+import { deleteRow, type LedgerRow, updateRowSql } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
+import { inlineSql } from "../database/prepared.ts";
 import { forgetPartialSql, type PartialRun } from "../database/run-log.ts";
 import { MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
@@ -97,7 +98,7 @@ export function chooseRepairs(
       kind: "remove-duplicate",
       tag: entries.find((entry) => entry.row.hash === row.hash)?.tag ?? "",
       what: `row ${row.id}: removed, another row says the same`,
-      sql: deleteRowSql(ledger, row.id),
+      sql: inlineSql(deleteRow(ledger, row.id)),
     }),
   );
   const accepted = (options.accept ?? []).map((tag): Repair => {

@@ -1,7 +1,7 @@
 import type { LedgerName, Settings } from "../config.ts";
 import { type Database, withDatabase } from "../database/connect.ts";
 import { type Inspection, inspect, showServer } from "../database/inspect.ts";
-import { deleteRowSql, lacksRow } from "../database/ledger.ts";
+import { deleteRow, lacksRow } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
 import type { PartialRun } from "../database/run-log.ts";
 import { MigratorError } from "../errors.ts";
@@ -100,7 +100,7 @@ export async function undoJobOf(
     script: down,
     segments: await segmentsOf(down),
     hash: row.hash,
-    ledgerSql: deleteRowSql(ledger, row.id),
+    inLedger: deleteRow(ledger, row.id),
     done: lacksRow(ledger, row.id),
     guards: [],
     partial: partials.find(

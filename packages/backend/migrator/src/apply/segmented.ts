@@ -1,3 +1,4 @@
+import { inlineSql } from "../database/prepared.ts";
 import {
   beginSegmentSql,
   closeEmptyPartialsSql,
@@ -124,7 +125,7 @@ function closing(
 ): Step {
   const complete = completeSegmentSql(settings.ledger, id, index, took);
   if (index < job.segments.length - 1) return ownStep(complete);
-  return ownStep(complete, job.ledgerSql, finishPartialSql(settings.ledger, id, job.note));
+  return ownStep(complete, inlineSql(job.inLedger), finishPartialSql(settings.ledger, id, job.note));
 }
 
 function withStanding(error: MigratorError, job: Job, index: number): MigratorError {

@@ -1,7 +1,7 @@
 import type { Connection } from "../config.ts";
 import { addressOf, type ServerAddress } from "../connection-url.ts";
 import { type Listener, SILENT } from "../events.ts";
-import { connectionFailure } from "./failures.ts";
+import { connectionFailure, isServerError } from "./failures.ts";
 import { APPLICATION_NAME, openSession, type Session } from "./session.ts";
 import { literal } from "./sql-text.ts";
 
@@ -71,17 +71,15 @@ export async function withUrl<T>(
     openSide: () => openSession(url, address, () => {}),
     sql: openSession(url, address, (message) => database.onNotice(message)),
   };
-  // Connects, without being waited for: the work's own first query follows at once. It only tells, should the work
-  // fail, whether that was because there is no connection at all.
-  const greeting = database.sql.unsafe("select 1").then(
-    () => undefined,
-    (cause: unknown) => connectionFailure(cause, address),
-  );
-  // Else a server whose client was killed learns of it when it wants to answer, and holds the lock for as long as an index
-  // takes. Not every system can tell, and no server before 14.
-  database.sql.unsafe(NOTICE_LOSS).then(
-    () => sessionSettings.push(NOTICE_LOSS),
-    () => undefined,
+  // Connects, without being waited for: the work's own first query follows at once. Should the work fail, it tells
+  // whether that was because there is no connection at all.
+  // Without this setting a server whose client was killed learns of it when it wants to answer, and holds the lock for as
+  // long as an index takes. Not every system can tell, and no server before 14.
+  const greeting = database.sql.unsafe(NOTICE_LOSS).then(
+    () => {
+      sessionSettings.push(NOTICE_LOSS);
+    },
+    (cause: unknown) => (isRefusal(cause) ? undefined : connectionFailure(cause, address)),
   );
   try {
     const result = await work(database);
@@ -93,4 +91,9 @@ export async function withUrl<T>(
     await database.sql.end({ timeout: 0 });
     throw failure;
   }
+}
+
+/** Whether a server has let us in, and then refused a command. What it says to whom it does not let in is FATAL. */
+function isRefusal(cause: unknown): boolean {
+  return isServerError(cause) && cause.severity === "ERROR";
 }

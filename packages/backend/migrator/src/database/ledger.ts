@@ -1,5 +1,6 @@
 import type { LedgerName } from "../config.ts";
-import { identifier } from "./sql-text.ts";
+import type { Call } from "./prepared.ts";
+import { identifier, literal } from "./sql-text.ts";
 
 /** A row of Drizzle's ledger. */
 export interface LedgerRow {
@@ -34,35 +35,47 @@ export function createLedgerSql(ledger: LedgerName): string {
 }
 
 /** @param hash hex sha256  @param when ms since 1970 */
-export function insertRowSql(ledger: LedgerName, hash: string, when: number): string {
-  return `insert into ${ledgerTable(ledger)} (hash, created_at) values ('${hash}', ${when})`;
+export function insertRow(ledger: LedgerName, hash: string, when: number): Call {
+  const sql = (values: readonly string[]) =>
+    `insert into ${ledgerTable(ledger)} (hash, created_at) values (${values.join(", ")})`;
+  return {
+    template: { name: "insert", types: ["text", "bigint"], sql },
+    values: [literal(hash), String(when)],
+  };
 }
 
 /** Something that a ledger may say, for the server to find out and for us. */
 export interface LedgerCondition {
-  readonly sql: string;
+  readonly test: Call;
   isTrue(rows: readonly LedgerRow[]): boolean;
 }
 
 /** Files of one text have one hash: that it is there says nothing of the second of them. */
 export function hasRows(ledger: LedgerName, hash: string, count: number): LedgerCondition {
-  const rows = `from ${ledgerTable(ledger)} where hash = '${hash}'`;
-  return {
-    // An aggregate takes longer to plan, in each of many small transactions.
-    sql: count === 1 ? `exists (select ${rows})` : `(select count(*) ${rows}) >= ${count}`,
-    isTrue: (rows) => rows.filter((row) => row.hash === hash).length >= count,
-  };
+  const rows = (value = "") => `from ${ledgerTable(ledger)} where hash = ${value}`;
+  const isTrue: LedgerCondition["isTrue"] = (all) => all.filter((row) => row.hash === hash).length >= count;
+  // An aggregate takes longer, and is needed for next to no file.
+  if (count === 1) {
+    const sql = ([value]: readonly string[]) => `exists (select ${rows(value)})`;
+    return { test: { template: { name: "has", types: ["text"], sql }, values: [literal(hash)] }, isTrue };
+  }
+  const sql = ([value, number]: readonly string[]) => `(select count(*) ${rows(value)}) >= ${number}`;
+  const template = { name: "has_many", types: ["text", "bigint"], sql };
+  return { test: { template, values: [literal(hash), String(count)] }, isTrue };
 }
 
 export function lacksRow(ledger: LedgerName, id: number): LedgerCondition {
+  const sql = ([value]: readonly string[]) =>
+    `not exists (select from ${ledgerTable(ledger)} where id = ${value})`;
   return {
-    sql: `not exists (select from ${ledgerTable(ledger)} where id = ${id})`,
+    test: { template: { name: "lacks", types: ["bigint"], sql }, values: [String(id)] },
     isTrue: (rows) => rows.every((row) => row.id !== id),
   };
 }
 
-export function deleteRowSql(ledger: LedgerName, id: number): string {
-  return `delete from ${ledgerTable(ledger)} where id = ${id}`;
+export function deleteRow(ledger: LedgerName, id: number): Call {
+  const sql = ([value]: readonly string[]) => `delete from ${ledgerTable(ledger)} where id = ${value}`;
+  return { template: { name: "delete", types: ["bigint"], sql }, values: [String(id)] };
 }
 
 /** For `repair` alone: rows are otherwise never changed. */

@@ -62,8 +62,8 @@ const RELEASE_TRIES = 100;
  * left to do, whatever it says: a migration may have given the lock up (`pg_advisory_unlock_all()`).
  */
 async function release(database: Database, key: LockKey, pid: number, on: Listener): Promise<void> {
-  const unlock = `pg_advisory_unlock(${key.classId}, ${key.objectId})`;
-  const text = `select pg_backend_pid() = ${pid} as mine, case when pg_backend_pid() = ${pid} then case when ${unlock} then ${unlock} end end as freed`;
+  const unlock = `pg_catalog.pg_advisory_unlock(${key.classId}, ${key.objectId})`;
+  const text = `select pg_catalog.pg_backend_pid() = ${pid} as mine, case when pg_catalog.pg_backend_pid() = ${pid} then case when ${unlock} then ${unlock} end end as freed`;
   // PostgreSQL warns of a lock that is not held: after the last migration that concerns nobody.
   database.onNotice = () => {};
   for (let tries = 0; tries < RELEASE_TRIES; tries++) {
@@ -83,7 +83,7 @@ async function release(database: Database, key: LockKey, pid: number, on: Listen
  * cost a tenth of a small migration, and make every other session wait for it.
  */
 export function holdsLockSql({ classId, objectId }: LockKey): string {
-  return `case when pg_advisory_unlock(${classId}, ${objectId}) then pg_try_advisory_lock(${classId}, ${objectId}) else false end`;
+  return `case when pg_catalog.pg_advisory_unlock(${classId}, ${objectId}) then pg_catalog.pg_try_advisory_lock(${classId}, ${objectId}) else false end`;
 }
 
 /** Why the lock is asked for again. */
@@ -128,8 +128,8 @@ async function acquire(
 
 /** Takes the lock for this session, twice over, if it is free. Gives the id of the backend that then holds it. */
 export async function tryLock(sql: Session, key: LockKey): Promise<number | undefined> {
-  const take = `pg_try_advisory_lock(${key.classId}, ${key.objectId})`;
-  const text = `select pg_backend_pid() as pid, case when ${take} then ${take} else false end as locked`;
+  const take = `pg_catalog.pg_try_advisory_lock(${key.classId}, ${key.objectId})`;
+  const text = `select pg_catalog.pg_backend_pid() as pid, case when ${take} then ${take} else false end as locked`;
   const [row] = await sql.unsafe<{ pid: number; locked: boolean }[]>(text);
   return row?.locked ? row.pid : undefined;
 }

@@ -6,6 +6,7 @@ import { VERSION } from "../version.ts";
 import type { Database } from "./connect.ts";
 import { codeOf } from "./failures.ts";
 import { ledgerTable } from "./ledger.ts";
+import type { Call } from "./prepared.ts";
 import { boundedSql, type Reading, readFailure, showTable } from "./reading.ts";
 import { literal } from "./sql-text.ts";
 
@@ -120,21 +121,37 @@ export function upgradeRunLogSql(ledger: LedgerName): string {
 }
 
 /** Time since the transaction began, in ms. */
-export const ELAPSED_MS = "extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000";
+export const ELAPSED_MS =
+  "extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.transaction_timestamp()) * 1000";
 
 /**
  * Runs inside the migration's transaction, so that the log says "done" exactly when it is. Times are the server's. Gives
  * its `durationMs`.
  */
-export function insertDoneSql(ledger: LedgerName, run: RunRecord): string {
-  const timing = { started: "transaction_timestamp()", duration: ELAPSED_MS, outcome: "done" } as const;
-  return `${insertSql(ledger, run, timing)} returning duration_ms as "durationMs"`;
+export function insertDone(ledger: LedgerName, run: RunRecord): Call {
+  const timing = {
+    started: "pg_catalog.transaction_timestamp()",
+    duration: ELAPSED_MS,
+    outcome: "done",
+  } as const;
+  const own = ownValues(run, undefined);
+  const sql = (values: readonly string[]) => {
+    const named = Object.fromEntries(Object.keys(own).map((name, index) => [name, values[index] ?? "null"]));
+    return `${insertSql(ledger, { ...named, ...timed(timing) })} returning duration_ms as "durationMs"`;
+  };
+  const types = Object.keys(own).map((name) => OWN_TYPES[name as keyof typeof OWN_TYPES]);
+  return { template: { name: "log", types, sql }, values: Object.values(own) };
 }
 
 /** Begins the record of a run in segments, which a later run can take up. Gives its `id`. */
 export function insertPartialSql(ledger: LedgerName, run: RunRecord): string {
-  const timing = { started: "clock_timestamp()", duration: "0", outcome: "partial", completed: "0" } as const;
-  return `${insertSql(ledger, run, timing)} returning id`;
+  const timing = {
+    started: "pg_catalog.clock_timestamp()",
+    duration: "0",
+    outcome: "partial",
+    completed: "0",
+  } as const;
+  return `${insertSql(ledger, { ...ownValues(run, undefined), ...timed(timing) })} returning id`;
 }
 
 /** Closes runs of a file that were cut before anything of it stood: the next one begins anew. */
@@ -166,7 +183,7 @@ export function completeSegmentSql(
   { elapsed, retries }: { readonly elapsed: string; readonly retries: number },
 ): string {
   return `update ${tableOf(ledger)} set completed = ${index + 1}, begun = null, error = null,
-    finished_at = clock_timestamp(), duration_ms = duration_ms + ${elapsed}, retries = retries + ${retries} where id = ${id}`;
+    finished_at = pg_catalog.clock_timestamp(), duration_ms = duration_ms + ${elapsed}, retries = retries + ${retries} where id = ${id}`;
 }
 
 export function finishPartialSql(ledger: LedgerName, id: number, note?: string): string {
@@ -200,14 +217,10 @@ export async function recordFailure(
   run: RunRecord,
   failure: { readonly error: string; readonly durationMs: number },
 ): Promise<void> {
-  const started = `clock_timestamp() - make_interval(secs => ${failure.durationMs / 1000})`;
-  const timing = {
-    started,
-    duration: String(failure.durationMs),
-    outcome: "failed",
-    error: failure.error,
-  } as const;
-  await database.sql.unsafe(SHORTLY + insertSql(ledger, run, timing)).catch(() => undefined);
+  const started = `pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => ${failure.durationMs / 1000})`;
+  const timing = { started, duration: String(failure.durationMs), outcome: "failed" } as const;
+  const values = { ...ownValues(run, failure.error), ...timed(timing) };
+  await database.sql.unsafe(SHORTLY + insertSql(ledger, values)).catch(() => undefined);
 }
 
 interface Timing {
@@ -216,30 +229,52 @@ interface Timing {
   /** SQL, ms. */
   readonly duration: string;
   readonly outcome: RunRow["outcome"];
-  readonly error?: string;
   /** SQL. */
   readonly completed?: string;
 }
 
-function insertSql(ledger: LedgerName, run: RunRecord, timing: Timing): string {
-  const error = [run.note, timing.error].filter((text) => text !== undefined).join("; ") || undefined;
-  const values = {
+/** SQL by the column's name. */
+type Values = Readonly<Record<string, string>>;
+
+/** Types of what is each run's own. */
+const OWN_TYPES = {
+  tag: "text",
+  hash: "text",
+  script_hash: "text",
+  direction: "text",
+  statements: "integer",
+  error: "text",
+  retries: "integer",
+} as const;
+
+/** What is each run's own. @param error what stopped it */
+function ownValues(run: RunRecord, error: string | undefined): Record<keyof typeof OWN_TYPES, string> {
+  const said = [run.note, error].filter((text) => text !== undefined).join("; ");
+  return {
     tag: literal(run.tag),
     hash: literal(run.hash),
     script_hash: literal(run.scriptHash),
     direction: literal(run.direction),
-    started_at: timing.started,
-    finished_at: "clock_timestamp()",
-    duration_ms: timing.duration,
-    statements: run.statements,
-    outcome: literal(timing.outcome),
-    error: error === undefined ? "null" : literal(error),
-    retries: run.retries,
-    completed: timing.completed ?? "null",
+    statements: String(run.statements),
+    error: said === "" ? "null" : literal(said),
+    retries: String(run.retries),
+  };
+}
+
+function timed({ started, duration, outcome, completed = "null" }: Timing): Values {
+  return {
+    started_at: started,
+    finished_at: "pg_catalog.clock_timestamp()",
+    duration_ms: duration,
+    outcome: literal(outcome),
+    completed,
     host: literal(hostname()),
-    pid: process.pid,
+    pid: String(process.pid),
     version: literal(VERSION),
   };
+}
+
+function insertSql(ledger: LedgerName, values: Values): string {
   return `insert into ${tableOf(ledger)} (${Object.keys(values).join(", ")}) values (${Object.values(values).join(", ")})`;
 }
 

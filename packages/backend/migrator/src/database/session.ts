@@ -44,31 +44,28 @@ const LAST_WORDS_MS = 50;
 /** Connects with the first query. Once the connection is lost, every query fails, those under way included. */
 export function openSession(url: URL, address: ServerAddress, onNotice: (message: string) => void): Session {
   let lost = false;
-  let underWay = 0;
-  let fail: (error: Error) => void = () => {};
   // The driver forgets a query that was sent between an error on the socket and its close: nobody would ever hear of it.
-  const loss = new Promise<never>((_, reject) => {
-    fail = reject;
-  });
-  loss.catch(() => undefined);
+  const waiting = new Set<(error: Error) => void>();
   let onLeft = () => {};
   const client = createClient(url, address, onNotice, {
     onFinish: () => onLeft(),
     onClose: () => {
       lost = true;
       // After an orderly end nobody waits for last words, and neither shall the process.
-      if (underWay > 0) setTimeout(() => fail(connectionLost()), LAST_WORDS_MS);
+      if (waiting.size > 0)
+        setTimeout(() => {
+          for (const fail of waiting) fail(connectionLost());
+        }, LAST_WORDS_MS);
     },
   });
-  const send = async <T>(query: () => PromiseLike<T>): Promise<T> => {
-    if (lost) throw connectionLost();
-    underWay++;
-    try {
-      return await Promise.race([query(), loss]);
-    } finally {
-      underWay--;
-    }
-  };
+  const send = <T>(query: () => PromiseLike<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (lost) return reject(connectionLost());
+      waiting.add(reject);
+      query()
+        .then(resolve, reject)
+        .then(() => waiting.delete(reject));
+    });
   return {
     async unsafe<T extends readonly object[]>(text: string) {
       // Sent at once, as `forEach` does: the driver would else wait for somebody to listen, and the order would change.

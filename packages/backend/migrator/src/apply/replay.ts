@@ -1,5 +1,5 @@
 import type { Settings } from "../config.ts";
-import { withUrl } from "../database/connect.ts";
+import { type Database, withUrl } from "../database/connect.ts";
 import { inspect } from "../database/inspect.ts";
 import { withLock } from "../database/lock.ts";
 import { SILENT } from "../events.ts";
@@ -7,6 +7,7 @@ import { withoutClusterWide } from "../folder/cluster-wide.ts";
 import type { Migration } from "../folder/read.ts";
 import { openBooks } from "./bookkeeping.ts";
 import { withRunContext } from "./context.ts";
+import type { Job } from "./job.ts";
 import { jobsOf } from "./migrate.ts";
 import { runJobs } from "./run.ts";
 
@@ -21,18 +22,34 @@ export async function replay(
   signal: AbortSignal,
 ): Promise<void> {
   if (migrations.length === 0) return;
+  const jobs = await replayJobs(settings, migrations);
+  await withUrl(url, (database) => replayOn(settings, database, jobs, signal));
+}
+
+/** What a replay runs; it can be made while its database still is. */
+export async function replayJobs(
+  settings: Settings,
+  migrations: readonly Migration[],
+): Promise<readonly Job[]> {
+  return jobsOf(await Promise.all(migrations.map(localOf)), settings.ledger, []);
+}
+
+/** The same on a connection that is open, and stays so, with whatever the migrations have set for it. */
+export async function replayOn(
+  settings: Settings,
+  database: Database,
+  jobs: readonly Job[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (jobs.length === 0) return;
   const on = SILENT;
-  await withUrl(url, (database) =>
-    withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
-      const { facts } = await inspect(database, settings, on);
-      const local = await Promise.all(migrations.map(localOf));
-      const jobs = await jobsOf(local, settings.ledger, []);
-      const books = openBooks(facts, settings.ledger, on);
-      await withRunContext({ database, settings, on, signal }, facts, (context) =>
-        runJobs(context, jobs, books),
-      );
-    }),
-  );
+  await withLock(database, settings.ledger, settings.limits.lockWaitMs, { on, signal }, async () => {
+    const { facts } = await inspect(database, settings, on);
+    const books = openBooks(facts, settings.ledger, on);
+    await withRunContext({ database, settings, on, signal }, facts, (context) =>
+      runJobs(context, jobs, books),
+    );
+  });
 }
 
 /** A migration without what would reach beyond its database. */

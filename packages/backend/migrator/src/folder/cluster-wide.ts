@@ -1,8 +1,11 @@
+import { keywords } from "./keywords.ts";
 import type { Script } from "./read.ts";
 import type { Statement } from "./statements.ts";
 
 /** Words of which one stands in every statement that reaches beyond its database. */
-const SUSPICIOUS = /\b(role|user|group|system|database|tablespace|subscription|authorization)\b/i;
+const SUSPICIOUS = keywords(
+  ...["role", "user", "group", "system", "database", "tablespace", "subscription", "authorization"],
+);
 
 /**
  * A file without what reaches beyond its database (roles, ALTER SYSTEM, other databases, tablespaces, subscriptions): run
@@ -19,7 +22,9 @@ export async function withoutClusterWide(script: Script): Promise<Script> {
 }
 
 /** Words of which one stands in every statement that names a role. */
-const NAMES_ROLES = /\b(role|user|group|policy|grant|revoke|owner|authorization|privileges)\b/i;
+const NAMES_ROLES = keywords(
+  ...["role", "user", "group", "policy", "grant", "revoke", "owner", "owned", "authorization", "privileges"],
+);
 
 /** Names of the roles that files make, or speak of. */
 export async function rolesIn(scripts: readonly Script[]): Promise<readonly string[]> {

@@ -1,4 +1,5 @@
 import { MigratorError } from "../errors.ts";
+import { keywords } from "./keywords.ts";
 import type { Command, Forbidden, LoneKind } from "./parse.ts";
 import type { Script } from "./read.ts";
 import type { NumberedStatement } from "./statements.ts";
@@ -24,8 +25,20 @@ export interface LoneStatement {
 }
 
 /** Words of which one stands in every statement that cannot run in a transaction, or that ends one. */
-const SUSPICIOUS =
-  /\b(concurrently|vacuum|system|database|tablespace|subscription|cluster|reindex|commit|begin|start|end|rollback|abort|prepare|discard|stdin|stdout)\b/i;
+const SUSPICIOUS = keywords(
+  ...[
+    "concurrently",
+    "vacuum",
+    "system",
+    "database",
+    "tablespace",
+    "subscription",
+    "cluster",
+    "reindex",
+    "commit",
+  ],
+  ...["begin", "start", "end", "rollback", "abort", "prepare", "discard", "stdin", "stdout"],
+);
 
 const known = new WeakMap<Script, Promise<readonly Segment[]>>();
 

@@ -1,4 +1,5 @@
 import type { Column, Constraint, Index, Look, Relation, SchemaFacts, UserType } from "./facts.ts";
+import { Overlay } from "./overlay.ts";
 
 /** What a statement has done to a schema, seen in the catalog, whatever its text was. */
 export type Change =
@@ -29,35 +30,56 @@ export type Change =
 
 /** What is different in `after`; relations are told as they were before, new ones as they are. */
 export function changesBetween(before: SchemaFacts, after: SchemaFacts): readonly Change[] {
+  const relations = differing(before.relations, after.relations);
   return [
-    ...relationChanges(before, after),
-    ...columnChanges(before, after),
-    ...constraintChanges(before, after),
+    ...relationChanges(...relations),
+    ...columnChanges(...relations),
+    ...constraintChanges(...differing(before.constraints, after.constraints)),
     ...indexChanges(before, after),
     ...labelChanges(before, after),
   ];
 }
 
+type Items<T> = ReadonlyMap<number, T>;
+
+/** Both without what is the very same object in them: of a large schema a statement touches little. */
+function differing<T extends object>(before: Items<T>, after: Items<T>): readonly [Items<T>, Items<T>] {
+  const old = new Map<number, T>();
+  const now = new Map<number, T>();
+  for (const oid of Overlay.differing(before, after)) {
+    const was = before.get(oid);
+    const is = after.get(oid);
+    if (was === is) continue;
+    if (was) old.set(oid, was);
+    if (is) now.set(oid, is);
+  }
+  return [old, now];
+}
+
+/** The relations that are not as they were, as they are. */
+export function changedRelations(before: SchemaFacts, after: SchemaFacts): readonly Relation[] {
+  const [, now] = differing(before.relations, after.relations);
+  return [...now.values()];
+}
+
 /** Facts with what a look has told: what has changed is as it says, and what is not there any more was dropped. */
-export function updateFacts(old: SchemaFacts, { facts, there }: Look): SchemaFacts {
+export function updateFacts(old: SchemaFacts, { facts, rest }: Look): SchemaFacts {
+  if (rest === undefined) return facts;
+  const { gone, locked } = rest;
+  const lost: number[] = [];
+  for (const { oid, table, domain } of old.constraints.values()) {
+    const isTold = domain !== 0 || locked.has(table) || gone.has(table);
+    if (isTold && !rest.constraints.has(oid)) lost.push(oid);
+  }
   return {
-    relations: merge(old.relations, facts.relations, there?.relations),
-    constraints: merge(old.constraints, facts.constraints, there?.constraints),
-    indexes: merge(old.indexes, facts.indexes, there?.indexes),
+    relations: Overlay.on(old.relations, facts.relations, gone),
+    constraints: Overlay.on(old.constraints, facts.constraints, lost),
+    indexes: Overlay.on(old.indexes, facts.indexes, gone),
     types: facts.types,
   };
 }
 
-function merge<T>(
-  old: ReadonlyMap<number, T>,
-  seen: ReadonlyMap<number, T>,
-  there: ReadonlySet<number> | undefined,
-): ReadonlyMap<number, T> {
-  if (there === undefined) return seen.size === 0 ? old : new Map([...old, ...seen]);
-  return new Map([...old, ...seen].filter(([oid]) => there.has(oid)));
-}
-
-function* added<T>(before: ReadonlyMap<number, T>, after: ReadonlyMap<number, T>): Iterable<T> {
+function* added<T>(before: Items<T>, after: Items<T>): Iterable<T> {
   for (const [oid, item] of after) if (!before.has(oid)) yield item;
 }
 
@@ -66,11 +88,11 @@ function isOwned({ owner }: Relation): boolean {
   return owner !== null;
 }
 
-function relationChanges(before: SchemaFacts, after: SchemaFacts): readonly Change[] {
-  const created = [...added(before.relations, after.relations)].filter((relation) => !isOwned(relation));
-  const dropped = [...added(after.relations, before.relations)].filter((relation) => !isOwned(relation));
-  const renamed = [...before.relations.values()].flatMap((relation) => {
-    const to = after.relations.get(relation.oid);
+function relationChanges(before: Items<Relation>, after: Items<Relation>): readonly Change[] {
+  const created = [...added(before, after)].filter((relation) => !isOwned(relation));
+  const dropped = [...added(after, before)].filter((relation) => !isOwned(relation));
+  const renamed = [...before.values()].flatMap((relation) => {
+    const to = after.get(relation.oid);
     const isRenamed = to && !isOwned(to) && (to.name !== relation.name || to.schema !== relation.schema);
     return isRenamed ? [{ type: "relation-renamed", relation, to } as const] : [];
   });
@@ -81,10 +103,10 @@ function relationChanges(before: SchemaFacts, after: SchemaFacts): readonly Chan
   ];
 }
 
-function columnChanges(before: SchemaFacts, after: SchemaFacts): readonly Change[] {
-  return [...before.relations.values()].flatMap((table) => {
-    const to = after.relations.get(table.oid);
-    if (to === undefined || to === table) return [];
+function columnChanges(before: Items<Relation>, after: Items<Relation>): readonly Change[] {
+  return [...before.values()].flatMap((table) => {
+    const to = after.get(table.oid);
+    if (to === undefined) return [];
     const old = new Map(table.columns.map((column) => [column.number, column]));
     const now = new Map(to.columns.map((column) => [column.number, column]));
     return [
@@ -106,18 +128,14 @@ function changesOfColumn(table: Relation, column: Column, to: Column | undefined
   ];
 }
 
-function constraintChanges(before: SchemaFacts, after: SchemaFacts): readonly Change[] {
-  const validated = [...after.constraints.values()].filter(
-    ({ oid, validated }) => validated && before.constraints.get(oid)?.validated === false,
+function constraintChanges(before: Items<Constraint>, after: Items<Constraint>): readonly Change[] {
+  const validated = [...after.values()].filter(
+    ({ oid, validated }) => validated && before.get(oid)?.validated === false,
   );
   return [
-    ...[...added(before.constraints, after.constraints)].map(
-      (constraint) => ({ type: "constraint-added", constraint }) as const,
-    ),
+    ...[...added(before, after)].map((constraint) => ({ type: "constraint-added", constraint }) as const),
     ...validated.map((constraint) => ({ type: "constraint-validated", constraint }) as const),
-    ...[...added(after.constraints, before.constraints)].map(
-      (constraint) => ({ type: "constraint-dropped", constraint }) as const,
-    ),
+    ...[...added(after, before)].map((constraint) => ({ type: "constraint-dropped", constraint }) as const),
   ];
 }
 
@@ -128,8 +146,9 @@ function indexChanges(before: SchemaFacts, after: SchemaFacts): readonly Change[
       const relation = relations.get(index.oid);
       return relation ? [{ type, index, relation } as const] : [];
     };
-  const made = [...added(before.indexes, after.indexes)];
-  const gone = [...added(after.indexes, before.indexes)];
+  const [old, now] = differing(before.indexes, after.indexes);
+  const made = [...added(old, now)];
+  const gone = [...added(now, old)];
   // REINDEX CONCURRENTLY puts another index in the place of each.
   const without = (some: readonly Index[], others: readonly Index[]) =>
     some.filter(({ definition }) => !others.some((other) => other.definition === definition));

@@ -99,8 +99,8 @@ export interface HeldLock {
 export interface Look {
   /** Of the relations that have changed since the look before, or of all. */
   readonly facts: SchemaFacts;
-  /** All that is there, whether it has changed or not; undefined where nothing is gone. */
-  readonly there: There | undefined;
+  /** How a look at changes tells of what is gone; undefined for a look at everything. */
+  readonly rest: Rest | undefined;
   /** On relations that were there at the first look. */
   readonly locks: readonly HeldLock[];
   /** How often each locked table, or an index of it, was gone through; counted on from transaction to transaction. */
@@ -109,19 +109,17 @@ export interface Look {
   readonly mark: Mark;
 }
 
-/** OIDs of what is there. */
-export interface There {
-  readonly relations: ReadonlySet<number>;
+/** OIDs, of what nobody can change without a lock on its relation. */
+export interface Rest {
+  readonly locked: ReadonlySet<number>;
+  /** Locked relations that are not there any more. */
+  readonly gone: ReadonlySet<number>;
+  /** Constraints that are there, of locked tables and of domains. */
   readonly constraints: ReadonlySet<number>;
-  readonly indexes: ReadonlySet<number>;
 }
-
-type Counts = Readonly<Record<keyof There, number>>;
 
 /** What a look has seen. */
 export interface Mark {
-  /** How many there were. */
-  readonly counts: Counts;
   /** The youngest transaction that has changed a row of the catalog, or part of one: each savepoint has a number. */
   readonly xid: string;
   /** The largest OID of a relation at the first look. */
@@ -130,43 +128,34 @@ export interface Mark {
 
 /** Everything that is there. @param first the mark of the first look, where this is another */
 export async function readFacts(sql: Session, first?: Mark): Promise<Look> {
-  const seen = await look(sql, first);
-  return { ...seen, there: await readThere(sql) };
+  return look(sql, first);
 }
 
 /**
- * What has changed since another look: to look at everything, or at all that a transaction has locked, would make a file of
- * many statements take the square of its length.
+ * What has changed since another look in the transaction that runs: to look at everything, or at all that the transaction
+ * has locked, would make a file of many statements take the square of its length.
  * @param known the facts up to then
  */
 export async function readChanged(sql: Session, mark: Mark, known: SchemaFacts): Promise<Look> {
   const seen = await look(sql, mark, mark.xid);
-  // What is dropped leaves no row that could be young. Where the numbers agree, nothing was.
-  const isWhole = (["relations", "constraints", "indexes"] as const).every((kind) => {
-    const made = [...seen.facts[kind].keys()].filter((oid) => !known[kind].has(oid)).length;
-    return mark.counts[kind] + made === seen.mark.counts[kind];
+  // The name may stand in what has not changed: in constraints, defaults and columns of other tables.
+  return isRenamed(known, seen.facts) ? look(sql, mark) : seen;
+}
+
+function isRenamed(known: SchemaFacts, { relations, types }: SchemaFacts): boolean {
+  const hasNewName = (items: ReadonlyMap<number, Named>, old: ReadonlyMap<number, Named>) =>
+    [...items].some(([oid, { schema, name }]) => {
+      const was = old.get(oid);
+      return was !== undefined && (was.name !== name || was.schema !== schema);
+    });
+  const hasNewColumnName = [...relations].some(([oid, { columns }]) => {
+    const names = new Map(known.relations.get(oid)?.columns.map(({ number, name }) => [number, name]));
+    return columns.some(({ number, name }) => (names.get(number) ?? name) !== name);
   });
-  return isWhole ? seen : { ...seen, there: await readThere(sql) };
+  return hasNewColumnName || hasNewName(relations, known.relations) || hasNewName(types, known.types);
 }
 
-async function readThere(sql: Session): Promise<There> {
-  const [row] = await sql.unsafe<{ there: Readonly<Record<keyof There, readonly number[]>> }[]>(`
-    select json_build_object(${THERE.map(([kind, oid, from]) => `'${kind}', (select coalesce(json_agg(${oid}::bigint), '[]') ${from})`).join(", ")}) as there`);
-  if (row === undefined) throw new Error("the server said nothing of its catalog");
-  const { relations, constraints, indexes } = row.there;
-  return {
-    relations: new Set(relations),
-    constraints: new Set(constraints),
-    indexes: new Set(indexes),
-  };
-}
-
-/** Where the OIDs of each kind stand. */
-const THERE = [
-  ["relations", "oid", "from pg_catalog.pg_class where relpersistence <> 't'"],
-  ["constraints", "oid", "from pg_catalog.pg_constraint where contype in ('c', 'p', 'u', 'f', 'x')"],
-  ["indexes", "indexrelid", "from pg_catalog.pg_index"],
-] as const;
+type Named = Pick<Relation, "schema" | "name">;
 
 /** How often each table was gone through up to now, as far as the server has not told its statistics. */
 export async function readScans(sql: Session, { lastOid }: Mark): Promise<ReadonlyMap<number, number>> {
@@ -188,11 +177,12 @@ interface Row {
   readonly constraints: readonly Constraint[];
   readonly indexes: readonly Index[];
   readonly types: readonly UserType[];
-  readonly counts: Counts;
+  readonly rest: Readonly<Record<keyof Rest, readonly number[]>> | null;
   readonly locks: readonly HeldLock[];
   readonly scans: readonly { readonly oid: number; readonly scans: number }[];
   readonly xid: string | null;
-  readonly lastOid: number;
+  /** Null but for a look at everything. */
+  readonly lastOid: number | null;
 }
 
 /**
@@ -219,7 +209,7 @@ async function look(sql: Session, mark: Mark | undefined, since?: string): Promi
     `select ${LOOK_SCHEMA}.look(${since === undefined ? "null" : `'${since}'`}, ${mark?.lastOid ?? 2 ** 32 - 1}) as look`,
   );
   if (row === undefined) throw new Error("the server said nothing of its catalog");
-  const { relations, constraints, indexes, types, counts, locks, scans, xid, lastOid } = row.look;
+  const { relations, constraints, indexes, types, rest, locks, scans, xid, lastOid } = row.look;
   return {
     facts: {
       relations: byOid(relations),
@@ -227,10 +217,12 @@ async function look(sql: Session, mark: Mark | undefined, since?: string): Promi
       indexes: byOid(indexes),
       types: byOid(types),
     },
-    there: undefined,
+    rest: rest
+      ? { locked: new Set(rest.locked), gone: new Set(rest.gone), constraints: new Set(rest.constraints) }
+      : undefined,
     locks,
     scans: new Map(scans.map(({ oid, scans: count }) => [oid, count])),
-    mark: { counts, xid: xid ?? mark?.xid ?? "3", lastOid: mark?.lastOid ?? lastOid },
+    mark: { xid: xid ?? mark?.xid ?? "3", lastOid: mark?.lastOid ?? lastOid ?? 0 },
   };
 }
 
@@ -241,22 +233,44 @@ function byOid<T extends { readonly oid: number }>(items: readonly T[]): Readonl
 /** PostgreSQL's own schemas. */
 const OWN = "('pg_catalog', 'information_schema')";
 
+/** pg_constraint.contype of those that are told. */
+const CONSTRAINT_TYPES = "('c', 'p', 'u', 'f', 'x')";
+
 /** `since`: of which the younger rows count; `last_oid`: of the relations whose locks are told. */
 const LOOK_SQL = `
-  catalog_rows as (
-    select oid, xmin from pg_catalog.pg_class union all select attrelid, xmin from pg_catalog.pg_attribute
-    union all select adrelid, xmin from pg_catalog.pg_attrdef union all select conrelid, xmin from pg_catalog.pg_constraint
-    union all select indrelid, xmin from pg_catalog.pg_index union all select indexrelid, xmin from pg_catalog.pg_index),
-  changed as materialized (select oid, xmin from catalog_rows where since is null or age(xmin) < age(since)),
-  r as materialized (
-    select t.oid, t.relname, t.relkind, n.nspname, pg_relation_filenode(t.oid) as file,
-      coalesce(i.indrelid, (select o.oid from pg_catalog.pg_class o where o.reltoastrelid = t.oid and t.relkind = 't')) as owner
-    from pg_catalog.pg_class t join pg_catalog.pg_namespace n on n.oid = t.relnamespace left join pg_catalog.pg_index i on i.indexrelid = t.oid
-    where n.nspname not in ${OWN} and t.relpersistence <> 't' and t.oid = any (array(select oid from changed))),
   held as materialized (
     select l.relation as oid, l.mode from pg_catalog.pg_locks l
-    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode <> 'AccessShareLock' and l.relation::bigint <= last_oid
+    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.mode <> 'AccessShareLock'
       and l.database = (select oid from pg_catalog.pg_database where datname = current_database())),
+  locked as materialized (
+    select oid from held where since is not null
+    union select c.reltoastrelid from pg_catalog.pg_class c
+      where since is not null and c.reltoastrelid <> 0 and c.oid = any (array(select oid from held))),
+  touched as materialized (
+    select oid from locked
+    union select indexrelid from pg_catalog.pg_index where indrelid = any (array(select oid from locked))),
+  changed as materialized (
+    select oid, xmin from pg_catalog.pg_class where since is null
+    union all select * from (
+      select oid, xmin from pg_catalog.pg_class where oid = any (array(select oid from touched))
+      union all select attrelid, xmin from pg_catalog.pg_attribute where attrelid = any (array(select oid from touched))
+      union all select adrelid, xmin from pg_catalog.pg_attrdef where adrelid = any (array(select oid from locked))
+      union all select conrelid, xmin from pg_catalog.pg_constraint where conrelid = any (array(select oid from locked))
+      union all select unnest(array[indrelid, indexrelid]), xmin from pg_catalog.pg_index where indrelid = any (array(select oid from locked))
+      union all select c.oid, n.xmin from pg_catalog.pg_namespace n join pg_catalog.pg_class c on c.relnamespace = n.oid
+        where exists (select from pg_catalog.pg_namespace where age(xmin) < (select age(since)))
+    ) young where age(xmin) < (select age(since))),
+  toasted as materialized (
+    select oid, reltoastrelid from pg_catalog.pg_class where since is null and reltoastrelid <> 0
+    union all select oid, reltoastrelid from pg_catalog.pg_class where oid = any (array(select oid from locked)) and reltoastrelid <> 0),
+  r as materialized (
+    select t.oid, t.relname, t.relkind, n.nspname, pg_relation_filenode(t.oid) as file, coalesce(i.indrelid, o.oid) as owner
+    from pg_catalog.pg_class t join pg_catalog.pg_namespace n on n.oid = t.relnamespace left join pg_catalog.pg_index i on i.indexrelid = t.oid
+      left join toasted o on o.reltoastrelid = t.oid
+    where n.nspname not in ${OWN} and t.relpersistence <> 't' and t.oid = any (array(select oid from changed))),
+  own_domains as materialized (
+    select oid from pg_catalog.pg_constraint
+    where conrelid = 0 and contypid <> 0 and connamespace not in (select oid from pg_catalog.pg_namespace where nspname in ${OWN})),
   whole as materialized (select json_build_object(
     'relations', (select coalesce(json_agg(json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname, 'kind', relkind,
         'file', file::bigint, 'owner', owner::bigint, 'columns', case when relkind in ('i', 'I', 'S') then '[]'::json else
@@ -271,22 +285,28 @@ const LOOK_SQL = `
         'domain', k.contypid::bigint, 'validated', k.convalidated, 'definition', pg_get_constraintdef(k.oid),
         'expression', pg_get_expr(k.conbin, k.conrelid), 'columns', coalesce(k.conkey, '{}'), 'referenced', k.confrelid::bigint,
         'referencedColumns', coalesce(k.confkey, '{}'), 'matchFull', k.confmatchtype = 'f')), '[]')
-      from pg_catalog.pg_constraint k where k.contype in ('c', 'p', 'u', 'f', 'x') and (k.conrelid = any (array(select oid from r))
-        or k.contypid <> 0 and k.connamespace not in (select oid from pg_catalog.pg_namespace where nspname in ${OWN}))),
+      from pg_catalog.pg_constraint k where k.contype in ${CONSTRAINT_TYPES} and (k.conrelid = any (array(select oid from r))
+        or k.oid = any (array(select oid from own_domains)))),
     'indexes', (select coalesce(json_agg(json_build_object('oid', i.indexrelid::bigint, 'table', i.indrelid::bigint, 'unique', i.indisunique,
         'primary', i.indisprimary, 'exclusion', i.indisexclusion, 'valid', i.indisvalid,
         'nullsNotDistinct', coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false), 'method', am.amname,
         'keys', (select json_agg(pg_get_indexdef(i.indexrelid, k, true) order by k) from generate_series(1, i.indnkeyatts) k),
         'predicate', pg_get_expr(i.indpred, i.indrelid), 'definition', pg_get_indexdef(i.indexrelid))), '[]')
       from pg_catalog.pg_index i join pg_catalog.pg_class ic on ic.oid = i.indexrelid join pg_catalog.pg_am am on am.oid = ic.relam
-      where i.indrelid = any (array(select oid from r where relkind in ('r', 'p', 'm')))),
+        join pg_catalog.pg_class tc on tc.oid = i.indrelid
+      where tc.relkind in ('r', 'p', 'm') and i.indrelid = any (array(select case when relkind in ('i', 'I') then owner else oid end from r))),
     'types', (select coalesce(json_agg(json_build_object('oid', t.oid::bigint, 'schema', n.nspname, 'name', t.typname, 'kind', t.typtype,
         'labels', (select coalesce(json_agg(e.enumlabel order by e.enumsortorder), '[]') from pg_catalog.pg_enum e where e.enumtypid = t.oid))), '[]')
       from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
       where t.typtype in ('e', 'd') and n.nspname not in ${OWN}),
-    'counts', json_build_object(${THERE.map(([kind, , from]) => `'${kind}', (select count(*) ${from})`).join(", ")}),
-    'locks', (select coalesce(json_agg(json_build_object('oid', oid::bigint, 'mode', mode)), '[]') from held),
+    'rest', case when since is not null then json_build_object(
+      'locked', (select coalesce(json_agg(oid::bigint), '[]') from touched),
+      'gone', (select coalesce(json_agg(distinct oid::bigint), '[]') from held where oid not in (select oid from pg_catalog.pg_class where oid = any (array(select oid from held)))),
+      'constraints', (select coalesce(json_agg(oid::bigint), '[]') from (
+        select oid from pg_catalog.pg_constraint where contype in ${CONSTRAINT_TYPES} and conrelid = any (array(select oid from locked))
+        union all select oid from own_domains) there)) end,
+    'locks', (select coalesce(json_agg(json_build_object('oid', oid::bigint, 'mode', mode)), '[]') from held where oid::bigint <= last_oid),
     'scans', (select coalesce(json_agg(json_build_object('oid', s.oid::bigint, 'scans', ${SCANS})), '[]')
-      from (select distinct h.oid from held h join pg_catalog.pg_class t on t.oid = h.oid where t.relkind in ('r', 'm')) s),
+      from (select distinct h.oid from held h join pg_catalog.pg_class t on t.oid = h.oid where t.relkind in ('r', 'm') and h.oid::bigint <= last_oid) s),
     'xid', (select xmin::text from changed order by age(xmin) limit 1),
-    'lastOid', (select max(oid::bigint) from pg_catalog.pg_class)) as look)`;
+    'lastOid', case when since is null then (select max(oid::bigint) from pg_catalog.pg_class) end) as look)`;

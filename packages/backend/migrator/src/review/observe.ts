@@ -1,4 +1,5 @@
-import { replay } from "../apply/replay.ts";
+import { setImmediate } from "node:timers/promises";
+import { replayJobs, replayOn } from "../apply/replay.ts";
 import type { Settings } from "../config.ts";
 import { type Database, withUrl } from "../database/connect.ts";
 import type { Scratch } from "../database/scratch.ts";
@@ -39,15 +40,18 @@ export async function observe<T>(
 ): Promise<T> {
   const creating = scratch.create();
   creating.catch(() => undefined);
-  // While the server copies its template: of many files that takes a tenth of a second.
+  // Once it is sent: while the server copies its template there are many files to be parsed.
+  await setImmediate();
+  const jobs = await replayJobs(settings, applied);
   await scratch.ensureRoles(
     await rolesIn([...applied.flatMap(({ up }) => up ?? []), ...planned.map(({ script }) => script)]),
   );
-  const url = await creating;
-  await replay(settings, url, applied, signal);
-  return withUrl(url, async (copy) => {
+  return withUrl(await creating, async (copy) => {
+    await replayOn(settings, copy, jobs, signal);
     // A statement that runs for ever ends with its session.
     signal.addEventListener("abort", () => void copy.sql.end({ timeout: 0 }), { once: true });
+    // Temporary tables and whatever else the replayed files have left.
+    await copy.sql.unsafe("discard all");
     await installLook(copy.sql);
     const { facts: before, mark } = await readFacts(copy.sql);
     const watch: Watch = { copy, before, facts: before, mark };

@@ -69,14 +69,26 @@ function droppedNames({ objects = [] }: CommandNode["node"]): readonly WrittenNa
 
 /** What a name means. Without a schema it is the one of `public`, which nearly every search_path has, or else the first. */
 export function relationNamed(facts: SchemaFacts, { schema, name }: WrittenName): Relation | undefined {
-  const found = [...facts.relations.values()].filter(
-    (relation) => relation.name === name && (schema === undefined || relation.schema === schema),
-  );
-  return found.find((relation) => relation.schema === "public") ?? found[0];
+  const meant = schema ?? "public";
+  let found: Relation | undefined;
+  for (const relation of facts.relations.values()) {
+    if (relation.name !== name) continue;
+    if (relation.schema === meant) return relation;
+    found ??= relation;
+  }
+  return schema === undefined ? found : undefined;
 }
 
+const named = new WeakMap<HazardContext, readonly Relation[]>();
+
 /** Relations of before the plan that a statement names; an index stands for its table. */
-export function relationsNamedBy({ nodes, facts, before }: HazardContext): readonly Relation[] {
+export function relationsNamedBy(context: HazardContext): readonly Relation[] {
+  const known = named.get(context) ?? findNamed(context);
+  named.set(context, known);
+  return known;
+}
+
+function findNamed({ nodes, facts, before }: HazardContext): readonly Relation[] {
   const oids = nodes.flatMap(namesIn).flatMap((name) => {
     const relation = relationNamed(facts, name);
     return relation === undefined ? [] : [relation.owner ?? relation.oid];

@@ -1,4 +1,5 @@
 import { identifier } from "../../../database/sql-text.ts";
+import { changedRelations } from "../../changes.ts";
 import type { Column, Index, Relation } from "../../facts.ts";
 import type { HazardContext } from "../hazard.ts";
 import type { Found, Rule } from "../rule.ts";
@@ -124,9 +125,9 @@ function lostDefaults(context: HazardContext): readonly Found[] {
 /** A column under the name of one that had a default: made anew, or renamed to it. */
 function defaultsLeftBehind(context: HazardContext): readonly Found[] {
   const { facts, statement } = context;
-  return [...statement.facts.relations.values()].flatMap((table) => {
+  return changedRelations(facts, statement.facts).flatMap((table) => {
     const before = facts.relations.get(table.oid);
-    const was = before === undefined || before === table ? undefined : knownBefore(context, table.oid);
+    const was = before === undefined ? undefined : knownBefore(context, table.oid);
     if (was === undefined || !isWritable(was)) return [];
     return table.columns.flatMap((column): readonly Found[] => {
       const old = was.columns.find(({ name }) => name === column.name);

@@ -4,6 +4,7 @@ const settings = {
   schema: "./src/schema/index.ts",
   drizzleConfig: "./drizzle.config.ts",
   runbook: "./docs/runbook.md",
+  planFirst: true,
 };
 
 export default settings;

@@ -47,9 +47,14 @@ const journal = JSON.parse(
 const tags = journal.entries.map(({ tag }) => tag);
 
 /** The migrations that lay in the folder when the README was written. */
-const shownTags = [...(blocksOf("Collectors' platform")[1] ?? "").matchAll(/^\d{4}_\w+/gm)].map(String);
+const shownTags = [...(blocksOf("Collectors' platform")[1] ?? "").matchAll(/^\d{4}_\w+(?= {2})/gm)].map(
+  String,
+);
 
 const numbered = (index: number) => String(index).padStart(4, "0");
+
+/** What a command says to stderr: where its database is, how many migrations are to run, and what each will do. */
+const ASIDE = /^\s*(no database|applying|\d{4}_\w+: )/;
 
 /** What the README shows, as the same commands print it now that the folder may hold more migrations than it shows. */
 function movedOn(text: string): string {
@@ -147,9 +152,7 @@ describe("in a copy of the repository", () => {
 
   test("the main job prints what the README shows", async () => {
     const { stdout } = await execute("pnpm -s db:migrate");
-    const shown = (blocksOf("Collectors' platform")[1] ?? "")
-      .split("\n")
-      .filter((line) => !/^(no database|applying)/.test(line));
+    const shown = (blocksOf("Collectors' platform")[1] ?? "").split("\n").filter((line) => !ASIDE.test(line));
     // A migration that came after the README was written has its line below those it shows, and counts.
     const lines = shown.toSpliced(
       shownTags.length,
@@ -199,6 +202,7 @@ function expectShown(actual: string, shown: string, command: string): void {
   if (shown.trim() === "") return;
   const pattern = steady(shown)
     .split("\n")
+    .filter((line) => !ASIDE.test(line))
     .map((line) => (line.trim() === "…" ? "[\\s\\S]*?" : `${literally(line.trim())}\\n?`))
     .join("\\s*");
   expect(steady(actual), command).toMatch(new RegExp(`^\\s*${pattern}$`));

@@ -53,6 +53,8 @@ const configSchema = z.strictObject({
   statementTimeout: z.optional(z.string()),
   retries: z.optional(z.int()),
   retryFor: z.optional(z.string()),
+  /** Whether the command line makes a plan before each run that has something to apply; in production it does so anyway. */
+  planFirst: z.optional(z.boolean()),
   /** Folder in which a rollback saves the rows that it drops, relative to the config file. */
   backups: z.optional(z.string().check(z.minLength(1))),
   /** A document with a section "Clean state", named where a database holds objects that no migration made. */
@@ -105,6 +107,8 @@ export interface Settings extends FolderSettings {
   readonly strict: boolean;
   /** Whether `NODE_ENV` is `production`. */
   readonly production: boolean;
+  /** Whether `migrate` on the command line makes a plan first, and refuses where the data does not fit. */
+  readonly planFirst: boolean;
   /** Whether `CI` is set: down files that nobody has finished are then refused. */
   readonly ci: boolean;
   /** Absolute path of the folder in which a rollback saves the rows that it drops. */
@@ -157,6 +161,7 @@ export async function readSettings(input: SettingsInput): Promise<Settings> {
     severities: config.severities ?? {},
     strict: input.strict ?? false,
     production: isProduction(environment),
+    planFirst: isProduction(environment) || config.planFirst === true,
     ci: !["", "0", "false", undefined].includes(environment.get("CI")),
     backupFolder: backupFolderOf(context, input),
     runbookFile: config.runbook && relative(root, resolve(folder, config.runbook)),

@@ -4,8 +4,8 @@ import type { Problem } from "./problem.ts";
 export interface Expected {
   /** In one line. */
   readonly summary: string;
-  /** For how long its locks are held, in words: `for seconds`. */
-  readonly held: string;
+  /** For how long its locks are held, in words: `for seconds`; null where they keep nobody out. */
+  readonly held: string | null;
 }
 
 /** What a long-running verb tells while it runs; the command line prints these to stderr or stdout. */

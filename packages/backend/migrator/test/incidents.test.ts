@@ -82,8 +82,11 @@ const INCIDENTS: readonly Incident[] = [
         preflight: {
           check: "unique",
           outcome: "fails",
-          message:
-            "2 keys (user_id, set_number) are there more than once: user_id = 'otto', set_number = '31141-1' in 3 rows; user_id = 'ada', set_number = '10316-1' in 2 rows",
+          message: "2 keys (user_id, set_number) are there more than once",
+          examples: [
+            "user_id = 'otto', set_number = '31141-1' in 3 rows",
+            "user_id = 'ada', set_number = '10316-1' in 2 rows",
+          ],
           count: 2,
         },
       },

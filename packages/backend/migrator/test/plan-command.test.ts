@@ -396,3 +396,36 @@ test("Ctrl-C ends a plan in order: nothing is changed, and the copy is gone", as
   expect(stderr).toContain("the plan was interrupted");
   expect(await copies()).toEqual([]);
 });
+
+describe("migrate --plan-first", () => {
+  test("makes a plan outside of production, too, and tells it", async () => {
+    const { cli } = await filled(HARMLESS);
+    const { exitCode, stdout, stderr } = await cli("migrate", ["--plan-first"]);
+    expect(exitCode).toBe(0);
+    expect(stderr).toContain("0001_harmless: locks 1 table, at worst ACCESS EXCLUSIVE for an instant");
+    expect(stdout).toMatch(/^0001_harmless {2}\d+ ms {2}\(locks held for at most that; .*\)$/m);
+    expect((await cli("migrate", ["--plan-first"])).stdout).toMatch(/^nothing to do/);
+  });
+
+  test("refuses where the data does not fit, as `planFirst` of the config does; without either, the server does", async () => {
+    const { cli, sql } = await filled(REQUIRED);
+    const config = join(await temporaryFolder(), "migrator.config.mjs");
+    await writeFile(config, "export default { planFirst: true };");
+    for (const flags of [["--plan-first"], ["--config", config]]) {
+      const { exitCode, stderr } = await cli("migrate", flags);
+      expect(exitCode).toBe(2);
+      expect(stderr).toMatch(/preflight-failed: the data in \S+ does not fit 0001_required/);
+    }
+    expect(await sql`select from drizzle.__drizzle_migrations_runs where outcome = 'failed'`).toEqual([]);
+    const { exitCode, stderr } = await cli("migrate");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("23502");
+  });
+
+  test("says nothing of locks for what keeps nobody out", async () => {
+    const { cli } = await filled({ tag: "0001_new", sql: "CREATE TABLE fresh (id int);" });
+    const { stdout, stderr } = await cli("migrate", ["--plan-first"]);
+    expect(stderr).toContain("0001_new: keeps nobody out; no hazards");
+    expect(stdout).toMatch(/^0001_new {2}\d+ ms$/m);
+  });
+});

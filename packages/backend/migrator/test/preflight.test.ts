@@ -138,7 +138,7 @@ const CASES: readonly Case[] = [
     says: [
       "fails not-null wish.store: 1 of 4 rows has no seller [id = 4]",
       "fails check wish: 2 of 4 rows do not satisfy wanted_seller [id = 2; id = 3]",
-      "fails unique wish: 1 key (seller) is there more than once: seller = 'Amazon' in 2 rows [seller = 'Amazon']",
+      "fails unique wish: 1 key (seller) is there more than once [seller = 'Amazon' in 2 rows]",
       "loses drop-column wish.store: 3 of 4 rows lose their store [id = 1; id = 2; id = 3]",
     ],
   },
@@ -161,7 +161,7 @@ const CASES: readonly Case[] = [
     ],
     says: [
       "fails not-null My Shop.Wish \"x\".Sto're: 1 of 3 rows has no Sto're [Id = 1]",
-      "fails unique My Shop.Wish \"x\": 1 key (Sto're) is there more than once: Sto're = 'a''b' in 2 rows [Sto're = 'a''b']",
+      "fails unique My Shop.Wish \"x\": 1 key (Sto're) is there more than once [Sto're = 'a''b' in 2 rows]",
       "fails type My Shop.Wish \"x\".Sto're: 2 rows have Sto're = 'a''b', which does not convert to integer [Id = 2]",
       'unknown fails-on-copy My Shop.Wish "x": it fails on a copy of the schema, perhaps not on the target\'s rows: invalid input syntax for type integer: "b" (22P02)',
       'unknown check My Shop.Wish "x": not checked: values that 0001_step.sql, statement 3, converts are in the way: invalid input syntax for type integer: "b" (22P02)',
@@ -233,11 +233,11 @@ const CASES: readonly Case[] = [
     ],
     says: [
       "passes unique k: checked: no b, c is there twice",
-      "fails unique k: 1 key (lower(c)) is there more than once: lower(c) = 'ab' in 3 rows [lower(c) = 'ab']",
-      "fails unique k: 1 key (b) is there more than once: b = 'x' in 2 rows [b = 'x']",
+      "fails unique k: 1 key (lower(c)) is there more than once [lower(c) = 'ab' in 3 rows]",
+      "fails unique k: 1 key (b) is there more than once [b = 'x' in 2 rows]",
       "passes unique k: checked: no b is there twice",
       "passes unique k: checked: no c is there twice",
-      "fails primary-key k: 1 key (a) is there more than once: a = '1' in 2 rows [a = '1']",
+      "fails primary-key k: 1 key (a) is there more than once [a = '1' in 2 rows]",
       "fails check k: 1 of 5 rows does not satisfy k_a_check [a = 3, b = 'x']",
     ],
   },
@@ -246,9 +246,7 @@ const CASES: readonly Case[] = [
     base: [WISH],
     data: WISHES,
     pending: [["CREATE UNIQUE INDEX CONCURRENTLY wish_store ON wish (store)"]],
-    says: [
-      "fails unique wish: 1 key (store) is there more than once: store = 'Amazon' in 2 rows [store = 'Amazon']",
-    ],
+    says: ["fails unique wish: 1 key (store) is there more than once [store = 'Amazon' in 2 rows]"],
   },
   {
     title: "foreign keys",
@@ -371,7 +369,7 @@ const CASES: readonly Case[] = [
     pending: [["ALTER TABLE n ALTER COLUMN a TYPE int USING a::int"]],
     says: [
       "passes type n.a: checked: every a converts to integer in 2 rows",
-      "fails unique n: 1 key (a) is there more than once: a = '1' in 2 rows [a = '1']",
+      "fails unique n: 1 key (a) is there more than once [a = '1' in 2 rows]",
     ],
   },
   {
@@ -437,7 +435,7 @@ const CASES: readonly Case[] = [
       ],
     ],
     says: [
-      "fails unique wish: 1 key (kind) is there more than once: kind = 'none' in 4 rows [kind = 'none']",
+      "fails unique wish: 1 key (kind) is there more than once [kind = 'none' in 4 rows]",
       "passes unique wish: checked: no turn is there twice",
       "passes not-null wish.kind: checked: no NULL in 4 rows",
       "fails not-null wish.note: all 4 rows have no note [id = 1; id = 2; id = 3]",
@@ -665,7 +663,7 @@ const CASES: readonly Case[] = [
     ],
     says: [
       "fails not-null bare.a: 1 of 3 rows has no a [ctid = '(0,3)']",
-      "fails primary-key bare: 1 key (a) is there more than once: a = '1' in 2 rows [a = '1']",
+      "fails primary-key bare: 1 key (a) is there more than once [a = '1' in 2 rows]",
       "passes unique bare: checked: no b is there twice",
       "passes unique bare: checked: no a, b is there twice",
     ],
@@ -676,7 +674,7 @@ const CASES: readonly Case[] = [
     pending: [["CREATE UNIQUE INDEX seen_id ON seen (id)", "CREATE UNIQUE INDEX seen_shop ON seen (shop)"]],
     says: [
       "passes unique seen: checked: no id is there twice",
-      "fails unique seen: 1 key (shop) is there more than once: shop = '2' in 2 rows [shop = '2']",
+      "fails unique seen: 1 key (shop) is there more than once [shop = '2' in 2 rows]",
     ],
   },
   {
@@ -784,7 +782,7 @@ const INCIDENTS: readonly Incident[] = [
   {
     title: "a unique index over duplicates",
     story: { base: [WISH], data: WISHES, pending: [["CREATE UNIQUE INDEX wish_store ON wish (store)"]] },
-    says: "1 key (store) is there more than once: store = 'Amazon' in 2 rows",
+    says: "1 key (store) is there more than once",
     code: "23505",
   },
   {
@@ -886,7 +884,7 @@ describe("preflight of what not every server has", () => {
     const says =
       MAJOR < 15
         ? "fails fails-on-copy k: it fails on a copy of the schema: syntax error at or near"
-        : "fails unique k: 1 key (a, b) is there more than once: a = '1', b = NULL in 2 rows [a = '1', b = NULL]";
+        : "fails unique k: 1 key (a, b) is there more than once [a = '1', b = NULL in 2 rows]";
     expect(lines(await look(place))).toEqual([
       expect.stringContaining(says),
       "passes unique k: checked: no b is there twice",
@@ -1020,7 +1018,7 @@ describe("preflight of huge tables", () => {
     ]);
     expect(found.map(({ message }) => message.replaceAll(/[\d,]+ (of [\d,]+ )?rows/g, "N rows"))).toEqual([
       "N rows in a sample of 5 % have no store",
-      "1 key (store) is there more than once in a sample of 5 %: store = 'x' in N rows",
+      "1 key (store) is there more than once in a sample of 5 %",
       "N rows have store = 'x' (of a sample of 5 %), which does not convert to integer",
       "about N rows are lost",
     ]);

@@ -15,6 +15,7 @@ import {
   readValidity,
   until,
   untilBlocked,
+  untilRuns,
 } from "./support/sessions.ts";
 import { temporaryFolder } from "./support/temporary.ts";
 import { titled } from "./support/titled.ts";
@@ -170,16 +171,25 @@ describe("a table that another session has locked", () => {
 
 describe("what passes by itself is tried again", () => {
   test("a deadlock", async () => {
+    // A session looks for a deadlock once, some time after it has begun to wait: so the other one waits already.
+    const untilWaitedFor = `DO $$ BEGIN IF nextval('tries') > 1 THEN RETURN; END IF;
+      WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))
+      LOOP PERFORM pg_sleep(0.02); END LOOP; END $$;`;
     const place = await prepare({
       tag: "0001_both",
-      sql: "SET LOCAL deadlock_timeout = '50ms';\nUPDATE t SET n = n + 1;\nUPDATE u SET n = n + 1;",
+      sql: [
+        "SET LOCAL deadlock_timeout = '50ms'; UPDATE t SET n = n + 1;",
+        untilWaitedFor,
+        "UPDATE u SET n = n + 1;",
+      ].join(BREAKPOINT),
     });
     const { sql, url } = place.database;
+    await sql`create sequence tries`;
     const other = await openOther(url, "billing service");
-    // The one who looks first is the victim: the other session never looks.
+    // The other session never looks, so the migration is the victim.
     await other.run("set deadlock_timeout = '60s'; begin; update u set n = n + 10");
     const { events, run } = listen(place.settings);
-    await untilBlocked(sql);
+    await untilRuns(sql, "WHILE NOT EXISTS");
     await other.run("update t set n = n + 10; commit");
     await run;
     expect(events).toContainEqual(

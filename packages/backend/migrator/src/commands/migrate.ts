@@ -22,12 +22,17 @@ export const verb: Verb = {
         "run exactly what `plan --out` wrote there, or refuse and say what has changed",
       )
       .option(
+        "--plan-first",
+        "make a plan before the run and tell it; refuse where the data does not fit (in production always)",
+      )
+      .option(
         "--skip-preflight <reason>",
-        "run although the data does not fit (production); the reason is logged",
+        "run although the data does not fit, without a plan first; the reason is logged",
       );
   },
   async run(flags, output, signal) {
-    const settings = await readSettings(settingsFrom(flags));
+    const read = await readSettings(settingsFrom(flags));
+    const settings = { ...read, planFirst: read.planFirst || flags.planFirst === true };
     const options = { to: text(flags.to), allowOutOfOrder: flags.allowOutOfOrder === true };
     const on = eventPrinter(output);
     const asked = { plan: text(flags.plan), skipPreflight: text(flags.skipPreflight) };
@@ -45,8 +50,8 @@ interface Asked {
   readonly skipPreflight: string | undefined;
 }
 
-function isGuarded({ production }: Settings, { plan, skipPreflight }: Asked): boolean {
-  return production || plan !== undefined || skipPreflight !== undefined;
+function isGuarded({ planFirst }: Settings, { plan, skipPreflight }: Asked): boolean {
+  return planFirst || plan !== undefined || skipPreflight !== undefined;
 }
 
 /** Loaded only here: most runs look at nothing but ledger and folder. */

@@ -18,7 +18,7 @@ export function eventPrinter(output: Output): Listener {
 /** What was measured beside what was planned: locks are held for no longer than the transaction is open. */
 function lineOfRun({ tag, durationMs, expected }: Extract<Event, { type: "ran" }>): string {
   const took = `${tag}  ${duration(durationMs)}`;
-  if (expected === undefined) return took;
+  if (!expected?.held) return took;
   return `${took}  (locks held for at most that; the plan said ${expected.held})`;
 }
 

@@ -1,5 +1,6 @@
 import { withoutComments } from "../folder/statements.ts";
 import type { Hazard } from "../review/hazards/hazard.ts";
+import { showExamples } from "../review/preflight/words.ts";
 import type { Finding } from "../review/preflight.ts";
 import type { LockReview, StatementReview, Summary } from "../review/reviewed.ts";
 import { count } from "./text.ts";
@@ -49,7 +50,7 @@ export function showLock(lock: LockReview, { number }: Pick<StatementReview, "nu
 /** `fails: …` */
 export function showFinding({ message, examples, dependsOn, sampled }: Finding): string {
   const aside = [
-    ...(examples.length === 0 ? [] : [`for example ${examples.join(", ")}`]),
+    ...(examples.length === 0 ? [] : [showExamples(examples)]),
     ...(dependsOn === undefined || message.includes(dependsOn) ? [] : [`depends on ${dependsOn}`]),
     ...(sampled && !/sample/.test(message) ? ["of a sample"] : []),
   ];

@@ -6,6 +6,7 @@ import { EXIT, MigratorError, messageOf } from "../errors.ts";
 import type { Expected, Listener } from "../events.ts";
 import type { Survey } from "../survey.ts";
 import { assertAsPlanned, type PlanFile, readPlan } from "./plan-file.ts";
+import { showExamples } from "./preflight/words.ts";
 import { basisNow, reviewSurvey } from "./review.ts";
 import type { MigrationReview, Summary } from "./reviewed.ts";
 
@@ -26,7 +27,7 @@ export interface OpenGate {
 }
 
 /**
- * What a run has to pass: the plan it is held to, and in production the preflight on the data as it is now.
+ * What a run has to pass: the plan it is held to, and where a plan is made first the preflight on the data as it is now.
  * @throws MigratorError `plan-unreadable`, `wrong-usage`
  */
 export async function gateOf(
@@ -41,13 +42,13 @@ export async function gateOf(
     if (plan) assertAsPlanned(plan, await basisNow(settings, database, now));
     const reviewed = await reviewNow(settings, options, { database, now }, on, signal);
     const failing = reviewed.filter(({ summary }) => summary.fails > 0);
-    if (failing.length > 0) throw refusal(failing);
+    if (failing.length > 0) throw refusal(failing, now.inspection.facts.database);
     return clearanceOf(plan?.migrations ?? reviewed, options);
   };
   return { gate, to: plan?.migrations.at(-1)?.tag };
 }
 
-/** Only production is worth the time of a plan that nobody has asked for; where none can be made, that is no reason not to run. */
+/** A plan takes seconds: in production, and where somebody wants it. That none can be made is no reason not to run. */
 async function reviewNow(
   settings: Settings,
   { skipPreflight }: GateOptions,
@@ -55,7 +56,7 @@ async function reviewNow(
   on: Listener,
   signal: AbortSignal,
 ): Promise<readonly MigrationReview[]> {
-  if (!settings.production || skipPreflight !== undefined) return [];
+  if (!settings.planFirst || skipPreflight !== undefined) return [];
   try {
     return (await reviewSurvey(settings, database, now, {}, on, signal)).migrations;
   } catch (error) {
@@ -71,7 +72,7 @@ function clearanceOf(migrations: Told, { skipPreflight, show }: GateOptions): Cl
   const expected = new Map<string, Expected>();
   for (const { tag, summary } of migrations) {
     const told = summary as Summary;
-    expected.set(tag, { summary: show.summary(told), held: show.held(told.held) });
+    expected.set(tag, { summary: show.summary(told), held: told.tables === 0 ? null : show.held(told.held) });
   }
   return { expected, note: skipPreflight === undefined ? undefined : `preflight skipped: ${skipPreflight}` };
 }
@@ -87,16 +88,16 @@ function assertReason(reason: string | undefined): void {
   });
 }
 
-function refusal(failing: readonly MigrationReview[]): MigratorError {
+function refusal(failing: readonly MigrationReview[], database: string): MigratorError {
   return new MigratorError({
     code: "preflight-failed",
-    message: `NODE_ENV is production, and the data there does not fit ${failing.map(({ tag }) => tag).join(", ")}`,
+    message: `the data in ${database} does not fit ${failing.map(({ tag }) => tag).join(", ")}`,
     details: failing.flatMap(({ fileName, statements }) =>
       statements.flatMap(({ number, line, preflight }) =>
         preflight
           .filter(({ outcome }) => outcome === "fails")
           .map(({ message, examples }) => {
-            const some = examples.length === 0 ? "" : ` (for example ${examples.join(", ")})`;
+            const some = examples.length === 0 ? "" : ` (${showExamples(examples)})`;
             return `${fileName}, statement ${number}, line ${line}: ${message}${some}`;
           }),
       ),

@@ -65,16 +65,15 @@ async function askDuplicates(
   const [first] = groups;
   if (first === undefined)
     return { outcome: "passes", message: `checked: no ${list} is there twice`, count: 0 };
-  const examples = groups.map(({ values }) =>
-    values.map((value, position) => `${labels[position]} = ${showValue(value)}`).join(", "),
-  );
-  const shown = groups.map(({ rows }, position) => `${examples[position]} in ${counted(rows, "row")}`);
-  const more = first.groups > groups.length ? "; …" : "";
+  const examples = groups.map(({ values, rows }) => {
+    const key = values.map((value, position) => `${labels[position]} = ${showValue(value)}`);
+    return `${key.join(", ")} in ${counted(rows, "row")}`;
+  });
   const verb = first.groups === 1 ? "is" : "are";
   const sample = percent === undefined ? "" : ` in a sample of ${percent} %`;
   return {
     outcome: "fails",
-    message: `${counted(first.groups, "key")} (${list}) ${verb} there more than once${sample}: ${shown.join("; ")}${more}`,
+    message: `${counted(first.groups, "key")} (${list}) ${verb} there more than once${sample}`,
     count: first.groups,
     sampled: percent !== undefined,
     examples,

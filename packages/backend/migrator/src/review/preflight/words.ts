@@ -16,6 +16,11 @@ export function showExtent(rows: number, percent: number | undefined): string {
   return percent === undefined ? counted(rows, "row") : `a sample of ${percent} % (${counted(rows, "row")})`;
 }
 
+/** `for example id = 1, id = 2`; examples that have commas themselves are divided by semicolons. */
+export function showExamples(examples: readonly string[]): string {
+  return `for example ${examples.join(examples.some((one) => one.includes(", ")) ? "; " : ", ")}`;
+}
+
 /** A value as in `store = 'Amazon'`, cut where it is long. */
 export function showValue(value: string | null): string {
   if (value === null) return "NULL";

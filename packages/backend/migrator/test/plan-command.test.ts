@@ -404,7 +404,7 @@ describe("migrate --plan-first", () => {
     expect(exitCode).toBe(0);
     expect(stderr).toContain("0001_harmless: locks 1 table, at worst ACCESS EXCLUSIVE for an instant");
     expect(stdout).toMatch(/^0001_harmless {2}\d+ ms {2}\(locks held for at most that; .*\)$/m);
-    expect((await cli("migrate", ["--plan-first"])).stdout).toMatch(/^nothing to do/);
+    expect((await cli("migrate", ["--plan-first"])).stdout).toMatch(/^nothing to apply/);
   });
 
   test("refuses where the data does not fit, as `planFirst` of the config does; without either, the server does", async () => {

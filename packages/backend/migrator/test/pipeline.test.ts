@@ -1,6 +1,8 @@
 import { createTestDatabase, createTestRole } from "@repo/test-database";
 import { describe, expect, test } from "vitest";
+import { withUrl } from "../src/database/connect.ts";
 import { lockKey } from "../src/database/lock.ts";
+import { createPreparer } from "../src/database/prepared.ts";
 import { type Event, migrate, rollback } from "../src/index.ts";
 import { failureOf, quoted, readTables } from "./support/database.ts";
 import { BREAKPOINT, hashOf, type MigrationFiles, makeFolder, tagsOf } from "./support/folder.ts";
@@ -312,6 +314,29 @@ describe("what the runner has prepared", () => {
         ...{ direction: "up", statements: 2, error: null, completed: null },
       })),
     );
+  });
+
+  test("is taken back in the end, and has names of its own in each run", async () => {
+    const { url } = await createTestDatabase();
+    const call = {
+      template: {
+        name: "add",
+        types: ["integer", "integer"],
+        sql: ([a, b]: readonly string[]) => `select ${a} + ${b} as sum`,
+      },
+      values: ["1", "2"],
+    };
+    await withUrl(url, async ({ sql }) => {
+      const one = createPreparer(sql, "reset all");
+      const other = createPreparer(sql, "reset all");
+      expect(await sql.unsafe(one.sqlOf(call))).toEqual([{ sum: 3 }]);
+      expect(await sql.unsafe(other.sqlOf({ ...call, values: ["3", "4"] }))).toEqual([{ sum: 7 }]);
+      const left = "select statement from pg_prepared_statements";
+      expect(await sql.unsafe(left)).toHaveLength(2);
+      one.close();
+      other.close();
+      expect(await sql.unsafe(left)).toEqual([]);
+    });
   });
 
   test("is asked for as itself, whatever a migration makes of the search_path", async () => {

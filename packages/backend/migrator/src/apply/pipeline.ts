@@ -9,7 +9,7 @@ import { type Job, recordOf } from "./job.ts";
 const MOST_AHEAD = 16;
 const MOST_TEXT_AHEAD = 500_000;
 
-/** From how many migrations on it is worth the while to have our own statements prepared: it saves a fifth of a small one. */
+/** From how many migrations on our own statements are prepared: of 200 small ones that saves a seventh of the server's time. */
 const MANY = 10;
 
 /**
@@ -25,6 +25,7 @@ export interface Pipeline {
   isUnderWay(index: number): boolean;
   /** After a failed attempt: the jobs that were under way behind it. */
   readonly fallen: readonly Job[];
+  close(): void;
 }
 
 /** Whether a file can be one transaction, with the ledger's change and the run log's row in it. */
@@ -79,6 +80,7 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
     }
   };
   return {
+    close: () => preparer.close(),
     isUnderWay: (index) => underWay.has(index),
     get fallen() {
       return fallen;

@@ -24,19 +24,22 @@ export async function runJobs(
   books: Books,
 ): Promise<readonly Ran[]> {
   const pipeline = createPipeline(context, jobs, books);
+  return runInOrder({ context, books, pipeline }, jobs).finally(() => pipeline.close());
+}
+
+async function runInOrder(run: Omit<Place, "index">, jobs: readonly Job[]): Promise<readonly Ran[]> {
+  const { context, pipeline } = run;
   const done: Ran[] = [];
   for (const [index, job] of jobs.entries()) {
     const { expected } = job;
     if (expected) context.on({ type: "starting", tag: job.migration.tag, expected });
-    const durationMs = await runJob({ context, books, pipeline, index }, job).catch(
-      async (error: unknown) => {
-        await flushCommits(context);
-        throw await explainFailure(error, context, {
-          done: jobs.slice(0, index),
-          underWay: [job, ...pipeline.fallen],
-        });
-      },
-    );
+    const durationMs = await runJob({ ...run, index }, job).catch(async (error: unknown) => {
+      await flushCommits(context);
+      throw await explainFailure(error, context, {
+        done: jobs.slice(0, index),
+        underWay: [job, ...pipeline.fallen],
+      });
+    });
     const ran = { tag: job.migration.tag, durationMs };
     done.push(ran);
     context.on({ type: "ran", ...ran, direction: job.direction, expected });
@@ -49,7 +52,7 @@ export async function runJobs(
  * sees to those that did: a transaction that writes something.
  */
 async function flushCommits({ database }: RunContext): Promise<void> {
-  await database.sql.unsafe("select pg_logical_emit_message(true, 'migrator', '')").catch(() => undefined);
+  await database.sql.unsafe("select pg_catalog.pg_logical_emit_message(true, 'migrator', '')").catch(() => undefined);
 }
 
 /** A job's place in a run. */

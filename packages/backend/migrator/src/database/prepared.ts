@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { messageOf } from "../errors.ts";
 import { codeOf } from "./failures.ts";
 import type { Session } from "./session.ts";
@@ -54,15 +55,19 @@ export interface Preparer {
   settle(): Promise<void>;
   /** Prepares nothing from now on. */
   giveUp(): void;
+  /** Takes back what was prepared, without being waited for: a pooler may give the session to others. */
+  close(): void;
 }
 
 /** @param fresh SQL that brings the session back to its first state, which is what counts for names */
 export function createPreparer(session: Session, fresh: string): Preparer {
   const known = new Map<string, { readonly name: string; readonly stands: Promise<boolean> }>();
+  // What an earlier run has left behind a pooler speaks of its own ledger.
+  const prefix = `${PREFIX}${randomBytes(6).toString("hex")}_`;
   let count = 0;
   let prepares = true;
   const prepare = (template: Template) => {
-    const name = `${PREFIX}${++count}`;
+    const name = `${prefix}${++count}`;
     const body = template.sql(template.types.map((_, index) => `$${index + 1}`));
     session.unsafe(fresh).catch(() => undefined);
     const stands = session.unsafe(`prepare ${name} (${template.types.join(", ")}) as ${body}`).then(
@@ -84,6 +89,9 @@ export function createPreparer(session: Session, fresh: string): Preparer {
     },
     giveUp() {
       prepares = false;
+    },
+    close() {
+      for (const { name } of known.values()) session.unsafe(`deallocate ${name}`).catch(() => undefined);
     },
   };
 }

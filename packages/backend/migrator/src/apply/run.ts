@@ -52,7 +52,9 @@ async function runInOrder(run: Omit<Place, "index">, jobs: readonly Job[]): Prom
  * sees to those that did: a transaction that writes something.
  */
 async function flushCommits({ database }: RunContext): Promise<void> {
-  await database.sql.unsafe("select pg_catalog.pg_logical_emit_message(true, 'migrator', '')").catch(() => undefined);
+  await database.sql
+    .unsafe("select pg_catalog.pg_logical_emit_message(true, 'migrator', '')")
+    .catch(() => undefined);
 }
 
 /** A job's place in a run. */

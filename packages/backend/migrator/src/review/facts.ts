@@ -22,6 +22,10 @@ export interface Relation {
   readonly file: number | null;
   /** Of an index: its table. Of a TOAST table: the table whose long values it holds. */
   readonly owner: number | null;
+  /** ENABLE ROW LEVEL SECURITY. */
+  readonly rowSecurity: boolean;
+  /** How many policies it has. */
+  readonly policies: number;
   /** Empty for indexes and sequences. */
   readonly columns: readonly Column[];
 }
@@ -256,6 +260,7 @@ const LOOK_SQL = `
       union all select attrelid, xmin from pg_catalog.pg_attribute where attrelid = any (array(select oid from touched))
       union all select adrelid, xmin from pg_catalog.pg_attrdef where adrelid = any (array(select oid from locked))
       union all select conrelid, xmin from pg_catalog.pg_constraint where conrelid = any (array(select oid from locked))
+      union all select polrelid, xmin from pg_catalog.pg_policy where polrelid = any (array(select oid from locked))
       union all select unnest(array[indrelid, indexrelid]), xmin from pg_catalog.pg_index where indrelid = any (array(select oid from locked))
       union all select c.oid, n.xmin from pg_catalog.pg_namespace n join pg_catalog.pg_class c on c.relnamespace = n.oid
         where exists (select from pg_catalog.pg_namespace where age(xmin) < (select age(since)))
@@ -264,7 +269,7 @@ const LOOK_SQL = `
     select oid, reltoastrelid from pg_catalog.pg_class where since is null and reltoastrelid <> 0
     union all select oid, reltoastrelid from pg_catalog.pg_class where oid = any (array(select oid from locked)) and reltoastrelid <> 0),
   r as materialized (
-    select t.oid, t.relname, t.relkind, n.nspname, pg_relation_filenode(t.oid) as file, coalesce(i.indrelid, o.oid) as owner
+    select t.oid, t.relname, t.relkind, t.relrowsecurity, n.nspname, pg_relation_filenode(t.oid) as file, coalesce(i.indrelid, o.oid) as owner
     from pg_catalog.pg_class t join pg_catalog.pg_namespace n on n.oid = t.relnamespace left join pg_catalog.pg_index i on i.indexrelid = t.oid
       left join toasted o on o.reltoastrelid = t.oid
     where n.nspname not in ${OWN} and t.relpersistence <> 't' and t.oid = any (array(select oid from changed))),
@@ -273,7 +278,8 @@ const LOOK_SQL = `
     where conrelid = 0 and contypid <> 0 and connamespace not in (select oid from pg_catalog.pg_namespace where nspname in ${OWN})),
   whole as materialized (select json_build_object(
     'relations', (select coalesce(json_agg(json_build_object('oid', oid::bigint, 'schema', nspname, 'name', relname, 'kind', relkind,
-        'file', file::bigint, 'owner', owner::bigint, 'columns', case when relkind in ('i', 'I', 'S') then '[]'::json else
+        'file', file::bigint, 'owner', owner::bigint, 'rowSecurity', relrowsecurity,
+        'policies', (select count(*) from pg_catalog.pg_policy p where p.polrelid = r.oid), 'columns', case when relkind in ('i', 'I', 'S') then '[]'::json else
         (select coalesce(json_agg(json_build_object('number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
           'typeOid', a.atttypid::bigint, 'notNull', a.attnotnull and not exists (
             select from pg_catalog.pg_constraint k where k.conrelid = a.attrelid and k.contype = 'n' and k.conkey = array[a.attnum] and not k.convalidated),

@@ -55,7 +55,7 @@ export async function timeServer(copy: Session): Promise<Pace> {
       const some = await best((attempt) => sql("migrator_timed.some", attempt));
       return Math.max(some - none, 0.1) / (size?.mb ?? 1);
     };
-    // Before there are indexes: the size of a table that is written anew holds its own.
+    // Before there are indexes: those of a table that is written anew are counted beside it.
     const rewrite = await pace(
       (table, attempt) => `alter table ${table} alter id type ${attempt % 2 ? "int" : "bigint"}`,
     );
@@ -76,7 +76,7 @@ const MB = 1024 * 1024;
 
 /** What a statement will take on the target, in ms: what it scans, indexes and writes anew, at the scratch server's pace. */
 export function estimate(
-  { locks, changes, alone, type }: ObservedStatement,
+  { locks, changes, alone, type, facts }: ObservedStatement,
   weights: ReadonlyMap<number, RelationWeight>,
   pace: Pace,
 ): number {
@@ -88,8 +88,11 @@ export function estimate(
     const weight = weights.get(relation.owner ?? relation.oid);
     if (weight === undefined) return sum;
     const mb = weight.bytes / MB;
-    // An UPDATE or DELETE without an index writes what it reads, at the worst all of it.
-    if (rewrites || (scans && mode === "ROW EXCLUSIVE")) return sum + (weight.totalBytes / MB) * pace.rewrite;
+    // An UPDATE or DELETE without an index writes what it reads, at the worst all of it. Its indexes follow in either case.
+    if (rewrites || (scans && mode === "ROW EXCLUSIVE")) {
+      const own = [...facts.indexes.values()].filter(({ table }) => table === relation.oid).length;
+      return sum + (weight.totalBytes / MB) * pace.rewrite + mb * own * pace.index;
+    }
     const indexes = indexesOn(relation.oid);
     // Built CONCURRENTLY, a table is gone through twice.
     if (indexes > 0) return sum + mb * indexes * (pace.index + (alone ? pace.scan : 0));

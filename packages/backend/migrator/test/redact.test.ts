@@ -24,6 +24,21 @@ describe("redact", () => {
       "at postgres://ann@db/x?a=b&password=hunter22&c=d and postgres://db/x?password=hunter22",
       "at postgres://ann@db/x?a=b&password=***&c=d and postgres://db/x?password=***",
     ],
+    [
+      "the password of a role, as SQL has it",
+      "CREATE ROLE a LOGIN PASSWORD 'hunt''er22' VALID UNTIL 'x'; alter role b with encrypted password E'hunter\\'22';",
+      "CREATE ROLE a LOGIN PASSWORD '***' VALID UNTIL 'x'; alter role b with encrypted password '***';",
+    ],
+    [
+      "the password in a connection's words",
+      "CONNECTION 'host=db password=hunter22 user=a' OPTIONS (user 'a', password 'hunter22')",
+      "CONNECTION 'host=db password=*** user=a' OPTIONS (user 'a', password '***')",
+    ],
+    [
+      "nothing where a column is called so",
+      "ADD COLUMN password text NOT NULL",
+      "ADD COLUMN password text NOT NULL",
+    ],
     ["nothing where there is no password", "postgres://ann@db:5432/x", "postgres://ann@db:5432/x"],
     ["nothing in ordinary text", "12:30 me@example.org", "12:30 me@example.org"],
   ])("takes out %s", (_, text, clean) => {

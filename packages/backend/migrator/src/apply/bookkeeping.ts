@@ -13,7 +13,8 @@ import {
 } from "../database/run-log.ts";
 import { identifier } from "../database/sql-text.ts";
 import type { Listener } from "../events.ts";
-import type { Rows, Step } from "./execute.ts";
+import type { Script } from "../folder/read.ts";
+import { failSql, LEDGER_UNCHANGED, provenSql, type Rows, type Step } from "./execute.ts";
 
 /** How a run keeps its books: what is still to be made, and whether the run log can be written. */
 export interface Books {
@@ -38,9 +39,10 @@ export function openBooks(facts: ServerFacts, ledger: LedgerName, on: Listener):
   return { setUp, keepsHistory };
 }
 
-/** Our own statements as one step. A role or a short timeout that the file has set is not meant for them. */
-export function ownStep(...statements: readonly string[]): Step {
+/** Our own statements as one step behind a file's. A role or a short timeout that the file has set is not meant for them. */
+export function ownStep(after: Script, ...statements: readonly string[]): Step {
   return {
+    after,
     sql: ["set local statement_timeout = 0; reset session authorization; reset role", ...statements].join(
       "; ",
     ),
@@ -50,8 +52,14 @@ export function ownStep(...statements: readonly string[]): Step {
 /** What ends a migration's transaction: the ledger's change, the run log's row, and the time it all took. */
 export function closingOf(books: Books, ledger: LedgerName, inLedger: Call, run: RunRecord): Call {
   const record = books.keepsHistory ? insertDone(ledger, run) : ELAPSED;
-  // One statement: the server plans and runs it in half the time of two.
-  return combine("closing", [inLedger, record], (change, rest) => `with ledger as (${change}) ${rest}`);
+  // One statement: the server plans and runs it in half the time of two. The file may have given the lock up, or something
+  // else may keep the ledger as it is: a trigger, a policy.
+  return combine(
+    "closing",
+    [inLedger, record],
+    (change, rest) => `with ledger as (${change} returning 1), log as (${rest})
+      select ${provenSql(ledger, `case when not exists (select from ledger) then ${failSql(LEDGER_UNCHANGED)} else (select "durationMs" from log) end`)} as "durationMs"`,
+  );
 }
 
 const ELAPSED: Call = {

@@ -14,6 +14,8 @@ export interface Step {
   readonly sql: string;
   /** Where it stands in which file; undefined for our own statements. */
   readonly source?: Source | undefined;
+  /** Of our own: the file whose statements have run before it. */
+  readonly after?: Script | undefined;
 }
 
 interface Source {
@@ -55,9 +57,26 @@ export interface Pause {
   onDone(): void;
 }
 
+/** Sessions in which nothing is written outside of a transaction of ours. */
+const guarded = new WeakSet<Database["sql"]>();
+const GUARD = "set default_transaction_read_only = on";
+const UNGUARD = "reset default_transaction_read_only";
+
+/** Lets a session write again outside of our transactions. Not waited for. */
+export function unguard({ sql }: Database): void {
+  if (!guarded.delete(sql)) return;
+  sql.unsafe(UNGUARD).catch(() => undefined);
+}
+
+/** How often this process has begun a transaction. */
+let count = 0;
+
 /**
  * Runs steps in one transaction that first proves that this backend holds the lock. All of it is sent at once, so that a
  * migration costs one round trip; after a failure PostgreSQL itself refuses the rest and answers the commit with ROLLBACK.
+ *
+ * A cancellation may hit anything, also what comes before BEGIN. Without one the steps would each be a transaction of their
+ * own: so outside of ours the session is read-only. And a transaction whose session was not reset fails at its start.
  * @returns the rows of each step
  * @throws MigratorError `statement-failed`, `permission-denied`, `lock-lost`, `connection-lost`; then nothing is committed
  * (after `connection-lost` that is not known)
@@ -67,8 +86,13 @@ export async function runTransaction(
   steps: readonly Step[],
   { end = "commit", onBegin = () => {}, pause, ...how }: TransactionOptions = {},
 ): Promise<readonly Rows[]> {
-  const reset: Step = { sql: freshSession(database) };
-  const begin: Step = { sql: beginSql(settings, how) };
+  const fresh = `${process.pid}_${++count}`;
+  const reset: Step = { sql: `${freshSession(database)}; ${GUARD}; set ${FRESH} = ${literal(fresh)}` };
+  const begin: Step = { sql: beginSql(settings, fresh, how) };
+  // Once more before the first, in a message of its own: nothing guards the session yet. Alone it may fail.
+  if (!guarded.has(database.sql)) database.sql.unsafe(GUARD).catch(() => undefined);
+  guarded.add(database.sql);
+  const opening = [reset, begin];
   const script = steps.find(({ source }) => source)?.source?.script;
   const last: Step = { sql: end, source: script && { script } };
   const run = (step: Step): Promise<Rows> => {
@@ -76,13 +100,13 @@ export async function runTransaction(
     return database.sql.unsafe<Rows[number][]>(step.sql);
   };
   const runAll = (some: readonly Step[]) => settle(database, some, some.map(run));
-  if (pause === undefined) return (await runAll([reset, begin, ...steps, last])).slice(2, -1);
+  if (pause === undefined) return (await runAll([...opening, ...steps, last])).slice(opening.length, -1);
   try {
-    const before = await runAll([reset, begin, ...steps.slice(0, pause.after)]);
+    const before = await runAll([...opening, ...steps.slice(0, pause.after)]);
     await pause.work();
     const after = await runAll([...steps.slice(pause.after), last]);
     pause.onDone();
-    return [...before.slice(2), ...after.slice(0, -1)];
+    return [...before.slice(opening.length), ...after.slice(0, -1)];
   } catch (error) {
     await database.sql.unsafe("rollback").catch(() => undefined);
     await pause.onFailed(error);
@@ -113,50 +137,96 @@ export function freshSession({ sessionSettings }: Database): string {
 
 function beginSql(
   { limits, ledger }: Settings,
+  fresh: string,
   { onlyIf, awaitDisk = true, ask = inlineSql }: TransactionOptions,
 ): string {
   return [
-    "begin",
+    "begin read write",
     ...(awaitDisk ? [] : ["set local synchronous_commit = off"]),
-    `set local lock_timeout = ${limits.lockTimeoutMs}`,
-    `set local statement_timeout = ${limits.statementTimeoutMs}`,
-    ask(proofOf(ledger, onlyIf)),
+    ...limitsSql(limits),
+    ask(proofOf(ledger, fresh, onlyIf)),
   ].join("; ");
 }
 
-/** Fails where this backend does not hold the lock, or where a condition is not met. */
-function proofOf(ledger: LedgerName, onlyIf: Call | undefined): Call {
+function limitsSql({ lockTimeoutMs, statementTimeoutMs }: Settings["limits"]): readonly string[] {
+  return [`set local lock_timeout = ${lockTimeoutMs}`, `set local statement_timeout = ${statementTimeoutMs}`];
+}
+
+/** Brings a session back to its first state in the middle of a transaction, between two files. */
+export function freshWithin({ database, settings }: Pick<RunContext, "database" | "settings">): Step {
+  return { sql: [freshSession(database), ...limitsSql(settings.limits)].join("; ") };
+}
+
+/** A setting that only a reset session has. */
+const FRESH = "migrator.fresh";
+
+/** Fails where this backend does not hold the lock, where its session was not reset, or where a condition is not met. */
+function proofOf(ledger: LedgerName, fresh: string, onlyIf: Call | undefined): Call {
+  const isFresh: Call = {
+    template: {
+      name: "fresh",
+      types: ["text"],
+      sql: ([value]) => `pg_catalog.current_setting(${literal(FRESH)}, true) is not distinct from ${value}`,
+    },
+    values: [literal(fresh)],
+  };
   return combine(
     "proof",
-    onlyIf ? [onlyIf] : [],
+    onlyIf ? [isFresh, onlyIf] : [isFresh],
     (
+      reset,
       condition = "true",
     ) => `select case when not (${holdsLockSql(lockKey(ledger))}) then ${failSql(LOCK_LOST)}
-      when not (${condition}) then ${failSql("what comes before it has failed")} else 1 end`,
+      when not (${reset}) then ${failSql(NOT_RESET)}
+      when not (${condition}) then ${failSql(FAILED_BEFORE)} else 1 end`,
   );
 }
 
+/** An expression that is the value, and fails where this backend does not hold the lock any more. */
+export function provenSql(ledger: LedgerName, value: string): string {
+  return `case when not (${holdsLockSql(lockKey(ledger))}) then ${failSql(LOCK_LOST)} else ${value} end`;
+}
+
 const LOCK_LOST = "this connection does not hold the migration lock";
+const NOT_RESET = "what earlier statements had set for the session could not be reset";
+const FAILED_BEFORE = "the ledger does not hold the migration before it";
+export const LEDGER_UNCHANGED =
+  "the ledger is as it was before: a rule, a trigger or a policy on it may keep it so";
 
 /** An expression that fails: plain SQL has no RAISE, and PL/pgSQL would be compiled anew for every migration. */
-function failSql(message: string): string {
+export function failSql(message: string): string {
   // Not a constant, which would fail while the query is planned.
   return `(${literal(`${message}, backend `)} || pg_catalog.pg_backend_pid())::int`;
 }
 
 function isLockLost(cause: unknown): boolean {
-  return codeOf(cause) === "22P02" && messageOf(cause).includes(LOCK_LOST);
+  return isOurs(cause, LOCK_LOST);
+}
+
+/** Whether an error is one of `failSql`. */
+function isOurs(cause: unknown, words: string): boolean {
+  return codeOf(cause) === "22P02" && messageOf(cause).includes(words);
+}
+
+/** What an error says: our own words where they are ours. */
+function wordsOf(cause: unknown): readonly string[] {
+  const own = [NOT_RESET, FAILED_BEFORE, LEDGER_UNCHANGED].find((words) => isOurs(cause, words));
+  return own === undefined ? serverWords(cause) : [own];
 }
 
 /** What a failed step means. */
 export function explain(step: Step, cause: unknown, database: Database): MigratorError {
-  if (isLockLost(cause)) return lockLost(cause);
+  if (isLockLost(cause)) return step.after ? lockGivenUp(step.after, cause) : lockLost(cause);
   if (!isServerError(cause)) return connectionLost(step, cause);
   const { host, port } = database.address;
   return new MigratorError({
     code: "statement-failed",
-    message: step.source ? `${placeOf(step.source, cause)} failed` : `bookkeeping at ${host}:${port} failed`,
-    details: [...serverWords(cause), ...(isCommit(step) ? [] : ["", ...excerpt(step.sql, cause)])],
+    message: step.source
+      ? `${placeOf(step.source, cause)} failed`
+      : step.after
+        ? `${step.after.fileName}: its statements ran, but ledger and run log could not be written behind them`
+        : `bookkeeping at ${host}:${port} failed`,
+    details: [...wordsOf(cause), ...(isCommit(step) || step.after ? [] : ["", ...excerpt(step.sql, cause)])],
     exitCode: EXIT.found,
     cause,
   });
@@ -199,6 +269,17 @@ function lockLost(cause: unknown): MigratorError {
       "either it was lost and made anew, or a pooler in transaction mode gives every transaction another session",
     ],
     fix: "connect to PostgreSQL directly or through a pooler in session mode, and run again",
+    exitCode: EXIT.found,
+    cause,
+  });
+}
+
+/** Within a transaction nobody else can have taken it: it began with the lock. */
+function lockGivenUp({ fileName }: Script, cause: unknown): MigratorError {
+  return new MigratorError({
+    code: "lock-lost",
+    message: `${fileName} gives up the migration lock, without which another runner may run the same`,
+    fix: "take pg_advisory_unlock_all(), or what else unlocks all of the session, out of it; then run again",
     exitCode: EXIT.found,
     cause,
   });

@@ -83,17 +83,22 @@ const MEND = "mend the file, then run again: it starts with this migration";
 /** The same failure in the words of its cause, where that is known. */
 async function betterOf(error: MigratorError, { database, settings }: RunContext) {
   const sqlState = codeOf(error.cause) ?? "";
-  if (error.code === "lock-lost") return { details: [...error.details, GIVEN_UP] };
+  // That a file has given it up is said already.
+  if (error.code === "lock-lost" && error.details.length > 0)
+    return { details: [...error.details, GIVEN_UP] };
   if (sqlState === GOT_ROWS) return gotRows(error);
   if (sqlState === "42501") return permissionDenied(error, database);
   if (ALREADY_THERE.has(sqlState)) return { fix: alreadyThere(settings) };
-  if (sqlState === "25006")
-    return { code: "read-only", fix: "connect to a server, and with a role, that may write" };
+  if (sqlState === "25006") return { code: "read-only", fix: READ_ONLY };
   if (sqlState === "25001") return { fix: NOT_IN_TRANSACTION };
   if (sqlState === "57014" && messageOf(error.cause).includes("statement timeout"))
     return { fix: "give it longer (--statement-timeout), or do it in smaller steps, then run again" };
   return {};
 }
+
+/** The server has been asked before the run. */
+const READ_ONLY =
+  "take out of the file what makes its transaction read-only (SET transaction_read_only), or connect to a server that may write";
 
 const NOT_IN_TRANSACTION =
   "PostgreSQL does not run this inside a transaction, or not after other statements of it, and here it is inside the migration's: write it in a form that may (an index without CONCURRENTLY, say), or take it out of the file and run it by hand";

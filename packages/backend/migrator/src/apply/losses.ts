@@ -2,7 +2,7 @@ import type { Database } from "../database/connect.ts";
 import { identifier, literal } from "../database/sql-text.ts";
 import { type Attribute, type Attributes, attributesSql, parseAttributes } from "./attributes.ts";
 import type { RunContext } from "./context.ts";
-import { explain, runTransaction, type Step, stepsOf } from "./execute.ts";
+import { explain, freshWithin, runTransaction, type Step, stepsOf } from "./execute.ts";
 import type { Job } from "./job.ts";
 import { measureNarrowings, type SegmentTrial } from "./narrowings.ts";
 
@@ -36,7 +36,7 @@ export async function measureLosses(
 ): Promise<readonly PlacedLoss[]> {
   const reading: Step = { sql: attributesSql(context.settings.ledger) };
   const trials = jobs.flatMap(trialsOf);
-  const steps = [reading, ...trials.flatMap((trial) => [...trial.steps, reading])];
+  const steps = [reading, ...trials.flatMap((trial) => [...trial.steps, freshWithin(context), reading])];
   const rows = await runTransaction(context, steps, { end: "rollback" });
   const states = rows.filter((_, index) => steps[index] === reading).map(parseAttributes);
   // Only what was there from the start can hold rows; what a down file makes and a later one drops is empty.

@@ -2,7 +2,7 @@ import { isWidening } from "../catalog/safe.ts";
 import { identifier, literal } from "../database/sql-text.ts";
 import type { Attribute, Attributes } from "./attributes.ts";
 import type { RunContext } from "./context.ts";
-import { runTransaction, type Step } from "./execute.ts";
+import { freshWithin, runTransaction, type Step } from "./execute.ts";
 
 /** A part of a down file that is tried. */
 export interface SegmentTrial {
@@ -52,6 +52,7 @@ export async function measureNarrowings(
       ...trial.steps,
       ...numbered.map((one): Step => ({ sql: compareSql(one, one.number) })),
       ...own.map(({ answer }): Step => answer),
+      freshWithin(context),
     ];
   });
   const rows = await runTransaction(context, steps, { end: "rollback" });

@@ -54,7 +54,10 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
   const send = (index: number, job: Job, retries: number) => {
     // The first transaction makes ledger and run log, without which nothing can be prepared.
     const ask = index === 0 ? inlineSql : preparer.sqlOf;
-    const closing = ownStep(ask(closingOf(books, settings.ledger, job.inLedger, recordOf(job, retries))));
+    const closing = ownStep(
+      job.script,
+      ask(closingOf(books, settings.ledger, job.inLedger, recordOf(job, retries))),
+    );
     // Where it fails, it leaves not even these.
     const first = [...(index === 0 ? books.setUp : []), ...job.guards];
     const rows = runTransaction(context, [...first, ...stepsOfWhole(job), closing], {

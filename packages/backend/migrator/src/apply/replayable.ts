@@ -17,7 +17,8 @@ export function assertReplayable({ path, migrations }: MigrationFolder): void {
 
 /** An up that fails says nothing of its down. */
 export function notReplayed(cause: unknown): unknown {
-  if (!(cause instanceof MigratorError) || ["interrupted", "no-scratch"].includes(cause.code)) return cause;
+  const own = ["interrupted", "no-scratch", "forbidden-statement"];
+  if (!(cause instanceof MigratorError) || own.includes(cause.code)) return cause;
   return new MigratorError({
     code: "cannot-check",
     message: `the migrations do not run on an empty database: ${cause.message}`,

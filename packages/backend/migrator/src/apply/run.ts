@@ -53,7 +53,7 @@ async function runInOrder(run: Omit<Place, "index">, jobs: readonly Job[]): Prom
  */
 async function flushCommits({ database }: RunContext): Promise<void> {
   await database.sql
-    .unsafe("select pg_catalog.pg_logical_emit_message(true, 'migrator', '')")
+    .unsafe("set transaction read write; select pg_catalog.pg_logical_emit_message(true, 'migrator', '')")
     .catch(() => undefined);
 }
 

@@ -14,7 +14,7 @@ import type { LoneStatement, Segment } from "../folder/segments.ts";
 import type { NumberedStatement } from "../folder/statements.ts";
 import { type Books, durationOf, ownStep } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
-import { type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
+import { provenSql, type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
 import { type Job, recordOf } from "./job.ts";
 import { readBefore, runLone } from "./lone.ts";
 import { withRetries } from "./retry.ts";
@@ -123,9 +123,17 @@ function closing(
   { job, id, index }: Place,
   took: { readonly elapsed: string; readonly retries: number },
 ): Step {
-  const complete = completeSegmentSql(settings.ledger, id, index, took);
-  if (index < job.segments.length - 1) return ownStep(complete);
-  return ownStep(complete, inlineSql(job.inLedger), finishPartialSql(settings.ledger, id, job.note));
+  const { ledger } = settings;
+  const complete = completeSegmentSql(ledger, id, index, took);
+  const proof = `select ${provenSql(ledger, "1")}`;
+  if (index < job.segments.length - 1) return ownStep(job.script, proof, complete);
+  return ownStep(
+    job.script,
+    proof,
+    complete,
+    inlineSql(job.inLedger),
+    finishPartialSql(ledger, id, job.note),
+  );
 }
 
 function withStanding(error: MigratorError, job: Job, index: number): MigratorError {
@@ -134,7 +142,7 @@ function withStanding(error: MigratorError, job: Job, index: number): MigratorEr
     error.fix ??
     (index === 0
       ? undefined
-      : "mend what stopped it, but not the file: once it has changed nobody can tell where to go on. If the file itself is wrong, undo by hand what stands and say `migrator repair --forget <tag>`");
+      : "mend what stopped it, but not the file: once it has changed nobody can tell where to go on. If the file itself is wrong, undo by hand what stands and say `migrator repair --forget <tag> --write`");
   const state = standing(job, index, UNANSWERED.has(code));
   return new MigratorError({ code, message, details, exitCode, cause, fix, state });
 }

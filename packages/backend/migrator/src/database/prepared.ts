@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { messageOf } from "../errors.ts";
-import { codeOf } from "./failures.ts";
+import { codeOf, isServerError } from "./failures.ts";
 import type { Session } from "./session.ts";
 
 /** A statement of ours that differs from one use to the next in its values alone. */
@@ -98,7 +98,11 @@ export function createPreparer(session: Session, fresh: string): Preparer {
 
 const PREFIX = "migrator_call_";
 
-/** Whether an error says that what had been prepared is gone: a migration may say DEALLOCATE ALL. */
+/**
+ * Whether an error says that what had been prepared is gone or does not hold any more: a migration may say DEALLOCATE ALL, or
+ * alter the run log.
+ */
 export function isUnprepared(cause: unknown): boolean {
-  return codeOf(cause) === "26000" && messageOf(cause).includes(PREFIX);
+  if (codeOf(cause) === "26000") return messageOf(cause).includes(PREFIX);
+  return isServerError(cause) && cause.code === "0A000" && cause.routine === "RevalidateCachedQuery";
 }

@@ -197,7 +197,8 @@ export function forgetPartialSql(ledger: LedgerName, id: number): string {
 }
 
 /** For notes that a run can do without: another session's lock on the log must not keep it. */
-const SHORTLY = "set local lock_timeout = '1s'; set local statement_timeout = '1s'; ";
+const SHORTLY =
+  "set transaction read write; set local lock_timeout = '1s'; set local statement_timeout = '1s'; ";
 
 /** Records why a run in segments stopped. Best effort. */
 export async function notePartialError(

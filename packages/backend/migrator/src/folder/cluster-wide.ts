@@ -4,8 +4,37 @@ import type { Statement } from "./statements.ts";
 
 /** Words of which one stands in every statement that reaches beyond its database. */
 const SUSPICIOUS = keywords(
-  ...["role", "user", "group", "system", "database", "tablespace", "subscription", "authorization"],
+  ...["role", "user", "group", "system", "database", "tablespace", "subscription", "authorization", "copy"],
+  ...[
+    "pg_(?:terminate|cancel)_backend",
+    "pg_reload_conf",
+    "pg_rotate_logfile",
+    "pg_promote",
+    "pg_switch_wal",
+  ],
+  ...["lo_import", "lo_export", "dblink\\w*"],
 );
+
+/** Functions that reach beyond the database of whoever calls them. */
+const REACHING = keywords(
+  ...[
+    "pg_(?:terminate|cancel)_backend",
+    "pg_reload_conf",
+    "pg_rotate_logfile",
+    "pg_promote",
+    "pg_switch_wal",
+  ],
+  ...["lo_import", "lo_export", "dblink\\w*"],
+);
+
+/** What a block of code says that reaches beyond its database. */
+const REACHES =
+  /\b(create|alter|drop)\s+(role|user(?!\s+mapping)|group|database|tablespace|subscription)\b|\balter\s+system\b|\bprogram\b/i;
+
+/** Whether the text of a DO block or of a call speaks of what lies beyond its database: nobody sees what it does before it runs. */
+export function mayReachBeyond(type: string, sql: string): boolean {
+  return type === "DoStmt" && (REACHES.test(sql) || REACHING.test(sql));
+}
 
 /**
  * A file without what reaches beyond its database (roles, ALTER SYSTEM, other databases, tablespaces, subscriptions): run
@@ -53,5 +82,18 @@ const CLUSTER_WIDE_NAMES = new Set([
 function isClusterWide(type: string, node: Readonly<Record<string, unknown>>): boolean {
   // ALTER … RENAME, COMMENT ON and GRANT on any of them.
   const kind = node.renameType ?? node.objectType ?? node.objtype;
-  return CLUSTER_WIDE.has(type) || CLUSTER_WIDE_NAMES.has(String(kind));
+  if (CLUSTER_WIDE.has(type) || CLUSTER_WIDE_NAMES.has(String(kind))) return true;
+  // To a file of the server, or through a program.
+  if (type === "CopyStmt")
+    return node.is_program === true || (node.is_from !== true && node.filename !== undefined);
+  return callsBeyond(node);
+}
+
+function callsBeyond(node: unknown): boolean {
+  if (node === null || typeof node !== "object") return false;
+  const { FuncCall: call } = node as { readonly FuncCall?: { readonly funcname: readonly object[] } };
+  return (
+    (call !== undefined && REACHING.test(JSON.stringify(call.funcname.at(-1)).replaceAll('"', " "))) ||
+    Object.values(node).some(callsBeyond)
+  );
 }

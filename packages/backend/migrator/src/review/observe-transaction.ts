@@ -13,7 +13,7 @@ export const REACHES_BEYOND = "it reaches beyond its database (roles, other data
 const LONGEST_MS = 60_000;
 
 /** What of a statement can be run on a copy; undefined where all of it reaches beyond its database. */
-export type Local = (statement: NumberedStatement) => Promise<string | undefined>;
+export type Local = (statement: PlacedCommand) => Promise<string | undefined>;
 
 /** A command with its place in the file, and the name of its parse node. */
 export interface PlacedCommand extends NumberedStatement {
@@ -45,8 +45,11 @@ export async function observeTransaction(
 ): Promise<readonly ObservedStatement[]> {
   const { sql } = watch.copy;
   const observed: ObservedStatement[] = [];
-  // Somebody's own savepoints would meet with ours, and what is rolled back is as it was before.
-  const careful = !piece.statements.some(({ type }) => type === "TransactionStmt");
+  const types = new Set(piece.statements.map(({ type }) => type));
+  // Somebody's own savepoints would meet with ours, and what is rolled back is as it was before. And what is added to an enum
+  // may be used at once where the same transaction has made it: to PostgreSQL a savepoint is another one.
+  const careful =
+    !types.has("TransactionStmt") && !(types.has("CreateEnumStmt") && types.has("AlterEnumStmt"));
   const run = careful ? runInSavepoint : runAsItIs;
   await sql.unsafe(`begin; set local statement_timeout = ${LONGEST_MS}`);
   let held: ReadonlyMap<number, LockMode> = new Map();
@@ -64,6 +67,12 @@ export async function observeTransaction(
     if ("code" in seen) {
       observed.push({ ...base, failure: seen });
       isOver = !careful;
+      // Nothing is undone of what it has counted, nor of its locks on sequences.
+      if (careful) {
+        const after = await readChanged(sql, watch.mark, watch.facts);
+        held = strongest(after);
+        scans = new Map([...scans, ...after.scans]);
+      }
       continue;
     }
     const now = strongest(seen);

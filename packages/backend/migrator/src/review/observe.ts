@@ -3,7 +3,7 @@ import { replayJobs, replayOn } from "../apply/replay.ts";
 import type { Settings } from "../config.ts";
 import { type Database, withUrl } from "../database/connect.ts";
 import type { Scratch } from "../database/scratch.ts";
-import { rolesIn, withoutClusterWide } from "../folder/cluster-wide.ts";
+import { mayReachBeyond, rolesIn, withoutClusterWide } from "../folder/cluster-wide.ts";
 import { commandsIn } from "../folder/parse.ts";
 import type { Migration, Script } from "../folder/read.ts";
 import { segmentsOf } from "../folder/segments.ts";
@@ -67,6 +67,7 @@ export async function observe<T>(
 async function observeScript(watch: Watch, script: Script): Promise<readonly ObservedStatement[]> {
   const segments = await segmentsOf(script);
   const localOf: Local = async (statement) => {
+    if (mayReachBeyond(statement.type, statement.sql)) return undefined;
     const { statements } = await withoutClusterWide({ ...script, statements: [statement] });
     return statements.length === 0 ? undefined : statements.map(({ sql }) => sql).join(";\n");
   };

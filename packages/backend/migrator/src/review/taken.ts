@@ -38,7 +38,9 @@ export function takeIn(
   const wasRewritten = (oid: number) =>
     known.facts.relations.has(oid) && file(old, oid) !== file(known.facts, oid);
   const wasScanned = (oid: number) => (seen.scans.get(oid) ?? 0) > (scans.get(oid) ?? 0);
-  const locks = [...now].flatMap(([oid, mode]): readonly ObservedLock[] => {
+  // The server gives them in no order.
+  const sorted = [...now].sort(([one], [other]) => one - other);
+  const locks = sorted.flatMap(([oid, mode]): readonly ObservedLock[] => {
     const relation = known.before.relations.get(oid);
     if (relation === undefined) return [];
     const before = held.get(oid);

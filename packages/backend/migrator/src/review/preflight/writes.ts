@@ -42,9 +42,13 @@ export function writesOf(
   return [...direct, ...followers(direct, parts, before)];
 }
 
+/** Words of which one stands in every block that writes rows, or calls what may. */
+const MAY_WRITE = /\b(insert|update|delete|merge|truncate|copy|execute|call|perform|select)\b/i;
+
 /** Whether a command runs code that the parser does not see into: a DO block, a procedure, a SELECT of a function alone. */
-function runsCode({ type, node }: Part): boolean {
-  if (type === "DoStmt" || type === "CallStmt") return true;
+function runsCode({ type, node, sql }: Part): boolean {
+  if (type === "CallStmt") return true;
+  if (type === "DoStmt") return MAY_WRITE.test(sql);
   if (type !== "SelectStmt" || node.fromClause !== undefined) return false;
   let calls = false;
   walk(node, (name, { funcname }) => {

@@ -1,1 +1,1 @@
-CREATE INDEX CONCURRENTLY IF NOT EXISTS "payments_amount_idx" ON "payments" ("amount");
+CREATE INDEX IF NOT EXISTS "payments_amount_idx" ON "payments" ("amount");

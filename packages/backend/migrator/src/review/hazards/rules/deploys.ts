@@ -29,13 +29,18 @@ export function stillServes({ script, statement }: HazardContext, was: Relation)
   );
 }
 
-/** Whether the file leaves a column of the old name in what has the table's old name. */
+/**
+ * Whether the file leaves a column of the old name in what has the table's old name: the same, or one made anew, and not one
+ * that code knows by another name.
+ */
 export function columnServes({ script, statement }: HazardContext, was: Relation, column: Column): boolean {
   const { relations } = (script.statements.at(-1) ?? statement).facts;
-  return [...relations.values()].some(
-    ({ schema, name, columns }) =>
-      schema === was.schema && name === was.name && columns.some((one) => one.name === column.name),
-  );
+  return [...relations.values()].some(({ oid, schema, name, columns }) => {
+    const left = columns.find((one) => one.name === column.name);
+    if (schema !== was.schema || name !== was.name || left === undefined) return false;
+    const known = oid === was.oid ? columnBefore(was, left) : undefined;
+    return known === undefined || known.name === column.name;
+  });
 }
 
 /** A table without a row is hardly in use. */

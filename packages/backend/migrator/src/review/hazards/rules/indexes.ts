@@ -9,7 +9,7 @@ export const INDEX_RULES: readonly Rule[] = [
     severity: "high",
     title: "IF NOT EXISTS passes over an INVALID index",
     effect:
-      "PostgreSQL finds an index of that name and builds none. No query uses the INVALID one, and where it is unique it may let duplicates in.",
+      "PostgreSQL finds an index of that name and builds none. No query uses the INVALID one, and where it is unique it may let duplicates in. (Of one that is built CONCURRENTLY the migrator itself drops the INVALID index first.)",
     safer: "Drop the INVALID index first.",
     find: overInvalid,
   },
@@ -18,8 +18,10 @@ export const INDEX_RULES: readonly Rule[] = [
 function overInvalid(context: HazardContext): readonly Found[] {
   const { nodes, facts, before, statement, invalidIndexes } = context;
   return nodes.flatMap(({ type, node }): readonly Found[] => {
-    const { if_not_exists: isLenient, idxname, relation } = node;
+    const { if_not_exists: isLenient, concurrent, idxname, relation } = node;
     if (type !== "IndexStmt" || isLenient !== true || typeof idxname !== "string") return [];
+    // The runner sees to it.
+    if (concurrent === true) return [];
     const { relname, schemaname } = relation as { readonly relname: string; readonly schemaname?: string };
     const table = relationNamed(facts, { schema: schemaname, name: relname });
     if (table === undefined) return [];

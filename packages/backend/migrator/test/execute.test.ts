@@ -1,0 +1,129 @@
+import { createTestDatabase } from "@repo/test-database";
+import { describe, expect, test } from "vitest";
+import { runTransaction, unguard } from "../src/apply/execute.ts";
+import { readSettings } from "../src/config.ts";
+import { type Database, withUrl } from "../src/database/connect.ts";
+import { withLock } from "../src/database/lock.ts";
+import { type Event, migrate, rollback } from "../src/index.ts";
+import { exists, failureOf } from "./support/database.ts";
+import { makeFolder } from "./support/folder.ts";
+import { expectNoRunner, untilRuns } from "./support/sessions.ts";
+
+const LEDGER_NAME = { schema: "drizzle", table: "__drizzle_migrations" };
+const WAITING = { on: () => {}, signal: new AbortController().signal };
+
+/** A session to which a cancellation comes with messages that begin so. */
+function cancelled(database: Database, ...beginnings: readonly string[]): Database {
+  const textOf = (text: string) =>
+    beginnings.some((beginning) => text.startsWith(beginning))
+      ? "do $$ begin raise query_canceled; end $$"
+      : text;
+  const sql: Database["sql"] = {
+    ...database.sql,
+    unsafe: (text) => database.sql.unsafe(textOf(text)),
+    signal: (text, onRow) => database.sql.signal(textOf(text), onRow),
+  };
+  return { ...database, sql };
+}
+
+describe("a cancellation that hits what comes before a transaction", () => {
+  const STEPS = ["create table one (n int)", "insert into one values (1)"].map((sql) => ({ sql }));
+
+  test.each([
+    ["its BEGIN", ["begin"]],
+    ["what resets the session", ["reset session"]],
+    ["both", ["begin", "reset session"]],
+    ["what guards the session, and the reset", ["set default_transaction_read_only", "reset session"]],
+  ])("leaves nothing of it: %s", async (_, beginnings) => {
+    const { url, sql } = await createTestDatabase();
+    const settings = await readSettings({ migrations: "nowhere", url });
+    await withUrl(url, (database) =>
+      withLock(database, LEDGER_NAME, 0, WAITING, async () => {
+        const hit = { database: cancelled(database, ...beginnings), settings };
+        expect(await failureOf(runTransaction(hit, STEPS))).toMatchObject({ code: "statement-failed" });
+        expect(await exists(sql, "one")).toBe(false);
+        // And what follows it passes, and is one transaction.
+        await runTransaction({ database, settings }, STEPS);
+        expect(
+          await sql`select count(distinct xmin::text)::int as xids, count(*)::int as rows from one`,
+        ).toEqual([{ xids: 1, rows: 1 }]);
+      }),
+    );
+  });
+
+  test("a session writes again outside of transactions once the run is over", async () => {
+    const { url } = await createTestDatabase();
+    const settings = await readSettings({ migrations: "nowhere", url });
+    await withUrl(url, async (database) => {
+      await withLock(database, LEDGER_NAME, 0, WAITING, () => runTransaction({ database, settings }, STEPS));
+      await expect(database.sql.unsafe("create table two ()")).rejects.toThrow("read-only");
+      unguard(database);
+      await database.sql.unsafe("create table two ()");
+    });
+  });
+});
+
+describe("a migration that gives the lock up", () => {
+  const FILES = [
+    { tag: "0000_acc", sql: "CREATE TABLE acc (n int);" },
+    {
+      tag: "0001_data",
+      sql: "INSERT INTO acc VALUES (1); SELECT pg_advisory_unlock_all(); SELECT pg_sleep(0.5);",
+    },
+  ];
+
+  test("is undone whole, and says so", async () => {
+    const { url, sql } = await createTestDatabase();
+    const error = await failureOf(migrate({ migrations: await makeFolder(FILES), url }));
+    expect(error).toMatchObject({
+      code: "lock-lost",
+      state: expect.stringContaining("0001_data was undone"),
+    });
+    expect(await sql`select from acc`).toEqual([]);
+  });
+
+  test("runs at most once, with another runner beside it", async () => {
+    const { url, sql } = await createTestDatabase();
+    const migrations = await makeFolder(FILES);
+    const one = failureOf(migrate({ migrations, url }));
+    await untilRuns(sql, "pg_sleep");
+    await failureOf(migrate({ migrations, url }));
+    await one;
+    await expectNoRunner(sql);
+    expect(await sql`select from acc`).toHaveLength(
+      (await sql`select from drizzle.__drizzle_migrations`).length - 1,
+    );
+  });
+});
+
+test.each([
+  [
+    "trigger",
+    "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER no BEFORE INSERT ON drizzle.__drizzle_migrations FOR EACH ROW EXECUTE FUNCTION no();",
+  ],
+  ["rule", "CREATE RULE no AS ON INSERT TO drizzle.__drizzle_migrations DO INSTEAD NOTHING;"],
+])("a ledger that a %s keeps as it is: nothing is applied that it does not hold", async (_, sql) => {
+  const database = await createTestDatabase();
+  const migrations = await makeFolder([
+    { tag: "0000_no", sql },
+    { tag: "0001_next", sql: "CREATE TABLE next (n int);" },
+  ]);
+  const error = await failureOf(migrate({ migrations, url: database.url }));
+  expect(error.code).toBe("statement-failed");
+  expect(error.message).toMatch(
+    /^0000_no\.sql: its statements ran, but ledger and run log could not be written/,
+  );
+  expect(await exists(database.sql, "next")).toBe(false);
+});
+
+test("what a down file sets for the session does not reach the next one, nor its trial", async () => {
+  const database = await createTestDatabase();
+  const migrations = await makeFolder([
+    { tag: "0000_a", sql: "CREATE TABLE a (n int);", down: "DROP TABLE a;" },
+    { tag: "0001_b", sql: "CREATE TABLE b (n int);", down: "SET search_path = ''; DROP TABLE public.b;" },
+  ]);
+  await migrate({ migrations, url: database.url });
+  const events: Event[] = [];
+  await rollback({ migrations, url: database.url, steps: 2, on: (event) => events.push(event) });
+  expect(await exists(database.sql, "a")).toBe(false);
+});

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTestDatabase, createTestRole } from "@repo/test-database";
@@ -395,6 +396,94 @@ test("Ctrl-C ends a plan in order: nothing is changed, and the copy is gone", as
   expect(exitCode).toBe(2);
   expect(stderr).toContain("the plan was interrupted");
   expect(await copies()).toEqual([]);
+});
+
+describe("what a plan says is what happens", () => {
+  test.each([
+    [
+      "a value that is added to an enum made in the same transaction may be used at once",
+      [
+        "CREATE TYPE q AS ENUM ('a');",
+        "ALTER TYPE q ADD VALUE 'b';",
+        "ALTER TABLE account ADD COLUMN q q DEFAULT 'b';",
+      ],
+      { says: "locks 1 table", fails: undefined },
+    ],
+    [
+      "a DO block that writes no rows leaves what is known of them as it is",
+      [
+        "DO $$ BEGIN CREATE TYPE q AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN null; END $$;",
+        "ALTER TABLE account ALTER COLUMN email SET NOT NULL;",
+      ],
+      { says: "2 of 1,000 rows have no email", fails: "23502" },
+    ],
+    [
+      "a default that is none fails on every database",
+      ["ALTER TABLE empty ALTER COLUMN id SET DEFAULT 'garbage';"],
+      { says: "22P02", fails: "22P02" },
+    ],
+    [
+      "so does a value that is written out",
+      ["INSERT INTO account (id) VALUES ('x');"],
+      { says: "22P02", fails: "22P02" },
+    ],
+    [
+      "columns that change places are told, though each name is there afterwards",
+      [
+        "ALTER TABLE account RENAME email TO q;",
+        "ALTER TABLE account RENAME store TO email;",
+        "ALTER TABLE account RENAME q TO store;",
+      ],
+      { says: "renamed-column", fails: undefined },
+    ],
+    [
+      "the safer form of a type change keeps what USING says",
+      ["ALTER TABLE account ALTER COLUMN store TYPE int USING length(store);"],
+      { says: '"store_new" = (length(store))::integer', fails: undefined },
+    ],
+    [
+      "an UPDATE of all rows is told",
+      ["UPDATE account SET store = 'y';"],
+      { says: "all-rows-written", fails: undefined },
+    ],
+  ])("%s", async (_, statements, { says, fails }) => {
+    const { cli } = await filled({ tag: "0001_x", sql: statements.join(BREAKPOINT) });
+    const { stdout } = await cli("plan");
+    expect(stdout).toContain(says);
+    expect(/^ +fails /m.test(stdout)).toBe(fails !== undefined);
+    const run = await cli("migrate");
+    expect(run.exitCode).toBe(fails === undefined ? 0 : 1);
+    expect(run.stderr).toContain(fails ?? "");
+  });
+
+  test("a file that cannot be run is refused with the words of migrate", async () => {
+    const { cli } = await filled({ tag: "0001_x", sql: "ROLLBACK;" });
+    const { stderr } = await cli("plan");
+    expect(stderr).toContain("error forbidden-statement: 0001_x.sql, statement 1 of 1");
+  });
+
+  test.each([
+    ["a role, in a block", (name: string) => `DO $$ BEGIN CREATE ROLE ${name}; END $$;`],
+    [
+      "a setting of a database, in a block",
+      (name: string) => `DO $$ BEGIN EXECUTE 'ALTER DATABASE ${name} SET work_mem = ''7MB'''; END $$;`,
+    ],
+    [
+      "other sessions",
+      () =>
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'bystander' AND datname = current_database();",
+    ],
+    ["the server's files", (name: string) => `COPY account TO '/tmp/${name}';`],
+    ["a program", (name: string) => `COPY account TO PROGRAM 'touch /tmp/${name}';`],
+  ])("leaves alone what lies beyond the database: %s", async (_, sqlFor) => {
+    const { cli, name, sql, folder } = await filled();
+    await writeMigrations(folder, [BASE, { tag: "0001_x", sql: sqlFor(name) }]);
+    const { stdout } = await cli("plan");
+    expect(stdout).toContain("it reaches beyond its database");
+    expect(await sql`select from pg_roles where rolname = ${name}`).toEqual([]);
+    expect(await sql`select from pg_db_role_setting where setconfig::text like '%7MB%'`).toEqual([]);
+    expect(existsSync(`/tmp/${name}`)).toBe(false);
+  });
 });
 
 describe("migrate --plan-first", () => {

@@ -5,6 +5,7 @@ import { GONE_RULES } from "./rules/gone.ts";
 import { INDEX_RULES } from "./rules/indexes.ts";
 import { LOCK_ORDER_RULES } from "./rules/lock-order.ts";
 import { REWRITE_RULES } from "./rules/rewrites.ts";
+import { ROW_LOCK_RULES } from "./rules/row-locks.ts";
 import { ROW_SECURITY_RULES } from "./rules/row-security.ts";
 import { SCAN_RULES } from "./rules/scans.ts";
 import { STRICTER_RULES } from "./rules/stricter.ts";
@@ -25,4 +26,5 @@ export const RULES: readonly Rule[] = [
   ...GONE_RULES,
   ...STRICTER_RULES,
   ...ROW_SECURITY_RULES,
+  ...ROW_LOCK_RULES,
 ];

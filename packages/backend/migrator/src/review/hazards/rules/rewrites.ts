@@ -1,5 +1,6 @@
 import { identifier } from "../../../database/sql-text.ts";
 import type { Column, Relation } from "../../facts.ts";
+import { conversionsOf } from "../../preflight/casts.ts";
 import type { HazardContext } from "../hazard.ts";
 import { severityAt, type Worked } from "../locked.ts";
 import type { Rule } from "../rule.ts";
@@ -58,7 +59,9 @@ function withoutRewrite(context: HazardContext, { table, lock }: Worked): string
   const added = changesOf(context, "column-added").filter((change) => oids.includes(change.table.oid));
   const forms = [
     ...retyped.map(({ column, to }) =>
-      isOnTheWay(context, table, to) ? BACK_AND_FORTH : columnBeside(now, column.name, to.type),
+      isOnTheWay(context, table, to)
+        ? BACK_AND_FORTH
+        : columnBeside(now, column.name, to.type, usingOf(context, column)),
     ),
     ...added.flatMap(({ column }) => addedWithoutRewrite(context, now, column)),
   ];
@@ -81,13 +84,22 @@ function isOnTheWay(
   return type !== undefined && type === typeIn(relations.get(table.oid));
 }
 
-function columnBeside(table: Relation, column: string, type: string): string {
+/** The expression after USING, as it is written. */
+function usingOf({ nodes, statement }: HazardContext, column: Column): string | undefined {
+  const [command] = nodes;
+  if (command === undefined) return undefined;
+  const conversions = conversionsOf({ ...command, sql: statement.sql });
+  return conversions.find((conversion) => conversion.column === column.name)?.using;
+}
+
+function columnBeside(table: Relation, column: string, type: string, using: string | undefined): string {
   const old = identifier(column);
   const beside = identifier(`${column}_new`);
+  const value = using === undefined ? `${old}::${type}` : `(${using})::${type}`;
   return [
     alterTable(table, `ADD COLUMN ${beside} ${type}`),
     "-- code writes both; then, in batches:",
-    `UPDATE ${sqlName(table)} SET ${beside} = ${old}::${type} WHERE ${beside} IS DISTINCT FROM ${old}::${type};`,
+    `UPDATE ${sqlName(table)} SET ${beside} = ${value} WHERE ${beside} IS DISTINCT FROM ${value};`,
     "-- once no running code uses the old one, and the new one has its default, indexes and constraints:",
     alterTable(table, `DROP COLUMN ${old}`),
     alterTable(table, `RENAME COLUMN ${beside} TO ${old}`),

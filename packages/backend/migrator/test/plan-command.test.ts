@@ -456,6 +456,45 @@ describe("what a plan says is what happens", () => {
     expect(run.stderr).toContain(fails ?? "");
   });
 
+  test.each([
+    [
+      "a table is gone",
+      "DROP TABLE empty",
+      "ALTER TABLE empty ADD COLUMN x int;",
+      "empty is not there",
+      "42P01",
+    ],
+    ["a table is there", "CREATE TABLE x (n int)", "CREATE TABLE x (n int);", "x is there already", "42P07"],
+    [
+      "an index is there",
+      "CREATE INDEX x ON account (id)",
+      "CREATE INDEX x ON account (email);",
+      "x is there already",
+      "42P07",
+    ],
+    [
+      "a column is there",
+      "ALTER TABLE account ADD x int",
+      "ALTER TABLE account ADD COLUMN x int;",
+      "account.x is there already",
+      "42701",
+    ],
+    [
+      "a column is gone",
+      "ALTER TABLE account DROP store",
+      "ALTER TABLE account ALTER store TYPE varchar(9);",
+      "account.store is not there",
+      "42703",
+    ],
+  ])("somebody has changed the database by hand: %s", async (_, byHand, sql, says, code) => {
+    const { cli, sql: target } = await filled({ tag: "0001_x", sql });
+    await target.unsafe(byHand);
+    const { stdout, exitCode } = await cli("plan");
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain(`${says}: the database is not what its migrations say`);
+    expect((await cli("migrate")).stderr).toContain(code);
+  });
+
   test("a file that cannot be run is refused with the words of migrate", async () => {
     const { cli } = await filled({ tag: "0001_x", sql: "ROLLBACK;" });
     const { stderr } = await cli("plan");

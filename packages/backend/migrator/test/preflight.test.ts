@@ -989,7 +989,8 @@ describe("preflight, where it cannot look at all", () => {
     const place = await placeOf(story);
     await place.sql.unsafe("alter table wish drop column store; drop table shop");
     expect(lines(await look(place))).toEqual([
-      'unknown not-null wish.store: not checked: the target lacks what it needs: column "store" does not exist (42703)',
+      "fails drift wish.store: wish.store is not there: the database is not what its migrations say (`migrator check` tells the rest)",
+      "fails drift shop: shop is not there: the database is not what its migrations say (`migrator check` tells the rest)",
       'unknown not-null shop.owner: not checked: the target lacks what it needs: relation "public.shop" does not exist (42P01)',
     ]);
   });

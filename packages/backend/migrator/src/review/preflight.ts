@@ -20,7 +20,8 @@ import {
   notNull,
   requiredColumn,
 } from "./preflight/rows.ts";
-import { readTarget } from "./preflight/target.ts";
+import { readTarget, type TargetFacts } from "./preflight/target.ts";
+import { DRIFT, driftedFrom } from "./preflight/there.ts";
 import { readTypes } from "./preflight/types.ts";
 
 export type { Finding } from "./preflight/finding.ts";
@@ -86,7 +87,7 @@ export async function preflight(
   const moments = await momentsOf(observation, { types, target: about, partitions, sampleAboveRows });
   const findings = new Map<ObservedStatement, readonly Finding[]>();
   await withLooker(target, { timeoutMs, totalMs, lockTimeoutMs: LOCK_TIMEOUT_MS }, async (looker) => {
-    const asked = moments.map((moment) => ({ moment, checks: checksOf(moment) }));
+    const asked = moments.map((moment) => ({ moment, checks: checksOf(moment, about) }));
     const found = new Map<Check, Finding | undefined>();
     const late: Check[] = [];
     for (const check of asked.flatMap(({ checks }) => checks)) {
@@ -110,12 +111,18 @@ function withoutDoubts(found: readonly Finding[]): readonly Finding[] {
   const failing = found.filter(({ outcome }) => outcome === "fails");
   if (failing.length === 0) return found;
   const isRefused = failing.some(({ check }) => check === COPY_CHECK);
+  const drifted = new Set(failing.filter(({ check }) => check === DRIFT).map(({ object }) => object));
   return found.filter(
-    ({ check, outcome }) =>
-      (check !== COPY_CHECK || outcome !== "unknown") && (!isRefused || outcome !== "passes"),
+    ({ check, object, outcome }) =>
+      ((check !== COPY_CHECK && !drifted.has(object)) || outcome !== "unknown") &&
+      (!isRefused || outcome !== "passes"),
   );
 }
 
-function checksOf(moment: Moment): readonly Check[] {
-  return [...copyFailure(moment), ...ASKINGS.flatMap((asking) => asking(moment))];
+function checksOf(moment: Moment, target: TargetFacts): readonly Check[] {
+  return [
+    ...copyFailure(moment),
+    ...driftedFrom(target, moment),
+    ...ASKINGS.flatMap((asking) => asking(moment)),
+  ];
 }

@@ -150,11 +150,15 @@ describe("close", () => {
   });
 
   test("gives up on a running query after the grace", async () => {
-    const pool = connect(await createTestDatabase());
+    const database = await createTestDatabase();
+    const pool = connect(database);
     const running = expect(pool.sql`SELECT pg_sleep(20)`).rejects.toMatchObject({
       code: "CONNECTION_DESTROYED",
     });
-    await pool.sql`SELECT 1`;
+    // Before it the driver asks a new connection for types, and nobody would hear what became of that.
+    const sleeping = () => database.sql`
+      SELECT FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(20)' AND wait_event = 'PgSleep'`;
+    await expect.poll(async () => (await sleeping()).length, { timeout: 30_000 }).toBe(1);
     await pool.close(100);
     await running;
   });

@@ -2,11 +2,13 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTestDatabase, createTestRole } from "@repo/test-database";
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { migrate } from "../src/index.ts";
 import { type CliOptions, documentOf, errorOf, runCli, startCli } from "./support/cli.ts";
 import { BREAKPOINT, type MigrationFiles, makeFolder, writeMigrations } from "./support/folder.ts";
 import { temporaryFolder } from "./support/temporary.ts";
+
+const MAJOR = Math.floor(inject("testDatabase").versionNumber / 10_000);
 
 const BASE: MigrationFiles = {
   tag: "0000_base",
@@ -401,13 +403,13 @@ test("Ctrl-C ends a plan in order: nothing is changed, and the copy is gone", as
 describe("what a plan says is what happens", () => {
   test.each([
     [
-      "a value that is added to an enum made in the same transaction may be used at once",
+      "a value that is added to an enum made in the same transaction may be used at once, from 17 on",
       [
         "CREATE TYPE q AS ENUM ('a');",
         "ALTER TYPE q ADD VALUE 'b';",
         "ALTER TABLE account ADD COLUMN q q DEFAULT 'b';",
       ],
-      { says: "locks 1 table", fails: undefined },
+      MAJOR < 17 ? { says: "55P04", fails: "55P04" } : { says: "locks 1 table", fails: undefined },
     ],
     [
       "a DO block that writes no rows leaves what is known of them as it is",

@@ -47,7 +47,7 @@ export async function observeTransaction(
   const observed: ObservedStatement[] = [];
   const types = new Set(piece.statements.map(({ type }) => type));
   // Somebody's own savepoints would meet with ours, and what is rolled back is as it was before. And what is added to an enum
-  // may be used at once where the same transaction has made it: to PostgreSQL a savepoint is another one.
+  // may be used at once where the same transaction has made it (from 17 on): to PostgreSQL a savepoint is another one.
   const careful =
     !types.has("TransactionStmt") && !(types.has("CreateEnumStmt") && types.has("AlterEnumStmt"));
   const run = careful ? runInSavepoint : runAsItIs;

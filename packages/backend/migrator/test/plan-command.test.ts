@@ -444,6 +444,23 @@ describe("what a plan says is what happens", () => {
       { says: '"store_new" = (length(store))::integer', fails: undefined },
     ],
     [
+      "what is asked of a table that the plan makes and fills depends on that",
+      [
+        "CREATE TABLE copied AS SELECT id, email FROM account;",
+        "ALTER TABLE copied ALTER email SET NOT NULL;",
+      ],
+      { says: "depends   there are no rows to look at now; 0001_x.sql, statement 1, writes", fails: "23502" },
+    ],
+    [
+      "also where it is filled by an INSERT",
+      [
+        "CREATE TABLE copied (id int, store text);",
+        "INSERT INTO copied SELECT id, store FROM account;",
+        "CREATE UNIQUE INDEX ON copied (store);",
+      ],
+      { says: "depends   there are no rows to look at now; 0001_x.sql, statement 2, writes", fails: "23505" },
+    ],
+    [
       "an UPDATE of all rows is told",
       ["UPDATE account SET store = 'y';"],
       { says: "all-rows-written", fails: undefined },
@@ -452,7 +469,7 @@ describe("what a plan says is what happens", () => {
     const { cli } = await filled({ tag: "0001_x", sql: statements.join(BREAKPOINT) });
     const { stdout } = await cli("plan");
     expect(stdout).toContain(says);
-    expect(/^ +fails /m.test(stdout)).toBe(fails !== undefined);
+    expect(/^ +(fails|depends) /m.test(stdout)).toBe(fails !== undefined);
     const run = await cli("migrate");
     expect(run.exitCode).toBe(fails === undefined ? 0 : 1);
     expect(run.stderr).toContain(fails ?? "");

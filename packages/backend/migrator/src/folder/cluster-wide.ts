@@ -2,29 +2,24 @@ import { keywords } from "./keywords.ts";
 import type { Script } from "./read.ts";
 import type { Statement } from "./statements.ts";
 
+/** Functions that reach beyond the database of whoever calls them, as parts of a regular expression. */
+const FUNCTIONS = [
+  ...[
+    "pg_(?:terminate|cancel)_backend",
+    "pg_reload_conf",
+    "pg_rotate_logfile",
+    "pg_promote",
+    "pg_switch_wal",
+  ],
+  ...["lo_import", "lo_export", "dblink\\w*"],
+];
+
+const REACHING = keywords(...FUNCTIONS);
+
 /** Words of which one stands in every statement that reaches beyond its database. */
 const SUSPICIOUS = keywords(
   ...["role", "user", "group", "system", "database", "tablespace", "subscription", "authorization", "copy"],
-  ...[
-    "pg_(?:terminate|cancel)_backend",
-    "pg_reload_conf",
-    "pg_rotate_logfile",
-    "pg_promote",
-    "pg_switch_wal",
-  ],
-  ...["lo_import", "lo_export", "dblink\\w*"],
-);
-
-/** Functions that reach beyond the database of whoever calls them. */
-const REACHING = keywords(
-  ...[
-    "pg_(?:terminate|cancel)_backend",
-    "pg_reload_conf",
-    "pg_rotate_logfile",
-    "pg_promote",
-    "pg_switch_wal",
-  ],
-  ...["lo_import", "lo_export", "dblink\\w*"],
+  ...FUNCTIONS,
 );
 
 /** What a block of code says that reaches beyond its database. */

@@ -5,6 +5,7 @@ import { type Check, findingOf } from "./preflight/check.ts";
 import { typeChange } from "./preflight/conversions.ts";
 import { COPY_CHECK, copyFailure } from "./preflight/copy-failures.ts";
 import { exclusion } from "./preflight/exclusions.ts";
+import { filledInPlan } from "./preflight/filled.ts";
 import type { Finding } from "./preflight/finding.ts";
 import { foreignKey } from "./preflight/foreign-keys.ts";
 import { longKey, uniqueKey } from "./preflight/keys.ts";
@@ -61,6 +62,7 @@ const ASKINGS: readonly Asking[] = [
   droppedColumn,
   truncated,
   deleted,
+  filledInPlan,
 ];
 
 /**

@@ -40,6 +40,8 @@ export interface Moment {
    * @param columns numbers of those that matter; undefined where whole rows do
    */
   writerOf(table: number, columns?: readonly number[]): string | undefined;
+  /** The earlier statement that fills a table from other rows. */
+  fillerOf(table: number): string | undefined;
 }
 
 /** Makes questions of what a statement does. */

@@ -67,6 +67,7 @@ export async function momentsOf(
         boundsOf: (table) => scene.partitions.bounds.get(table),
         defaultOf: (table) => scene.partitions.defaults.get(table),
         writerOf: writerAmong(writes, scene.target),
+        fillerOf: fillerAmong(writes),
       });
       const own = writesOf(statement, parts, before, heldAt(script.statements.slice(0, index), statement));
       writes = [...writes, ...own.map((write) => placed(write, before, name))];
@@ -197,6 +198,10 @@ function placed(write: Write, { relations }: SchemaFacts, statement: string): Pl
   const numbers =
     write.columns && columns.filter(({ name }) => write.columns?.has(name)).map(({ number }) => number);
   return { ...write, statement, numbers };
+}
+
+function fillerAmong(writes: readonly PlacedWrite[]): Moment["fillerOf"] {
+  return (table) => writes.findLast((write) => write.table === table && write.ofRows)?.statement;
 }
 
 function writerAmong(writes: readonly PlacedWrite[], { ancestorsOf }: TargetFacts): Moment["writerOf"] {

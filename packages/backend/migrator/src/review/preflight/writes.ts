@@ -8,6 +8,8 @@ export interface Write {
   readonly table: number;
   /** Names, as they are then, of the columns that it sets; undefined for whole rows. */
   readonly columns: ReadonlySet<string> | undefined;
+  /** False for rows that are written out in the statement: the copy has had the same. */
+  readonly ofRows: boolean;
 }
 
 /** Modes that a statement holds a table in only to write to it. */
@@ -20,7 +22,7 @@ const WRITING = "ROW EXCLUSIVE";
  * @param held tables that its transaction holds more strongly than a writer would: a lock does not tell of writes to them
  */
 export function writesOf(
-  { locks }: ObservedStatement,
+  { locks, changes }: ObservedStatement,
   parts: readonly Part[],
   before: SchemaFacts,
   held: ReadonlySet<number>,
@@ -29,8 +31,21 @@ export function writesOf(
   for (const { type, node } of parts) {
     walk({ [type]: node }, (name, one) => {
       const targets = targetsOf(name, one).flatMap((target) => findTable(target, before) ?? []);
-      named.push(...targets.map(({ oid }) => ({ table: oid, columns: setBy(name, one) })));
+      named.push(
+        ...targets.map(({ oid }) => ({
+          table: oid,
+          columns: setBy(name, one),
+          ofRows: !isWrittenOut(name, one),
+        })),
+      );
     });
+  }
+  // CREATE TABLE … AS and SELECT … INTO: made and filled at once.
+  if (parts.some(({ type, node }) => type === "CreateTableAsStmt" || node.intoClause !== undefined)) {
+    const made = changes.flatMap((change) =>
+      change.type === "relation-created" ? [change.relation.oid] : [],
+    );
+    named.push(...made.map((table) => ({ table, columns: undefined, ofRows: true })));
   }
   const truncates = parts.some(
     ({ type, node }) => type === "TruncateStmt" && node.behavior === "DROP_CASCADE",
@@ -38,7 +53,7 @@ export function writesOf(
   const seen = locks.flatMap(({ mode, relation }) => (mode === WRITING || truncates ? [relation.oid] : []));
   const hidden = parts.some(runsCode) ? [...held] : [];
   const unnamed = [...seen, ...hidden].filter((oid) => !named.some(({ table }) => table === oid));
-  const direct = [...named, ...unnamed.map((table) => ({ table, columns: undefined }))];
+  const direct = [...named, ...unnamed.map((table) => ({ table, columns: undefined, ofRows: true }))];
   return [...direct, ...followers(direct, parts, before)];
 }
 
@@ -72,7 +87,7 @@ function followers(direct: readonly Write[], parts: readonly Part[], facts: Sche
   }
   return [...reached]
     .filter((table) => !direct.some((write) => write.table === table))
-    .map((table) => ({ table, columns: undefined }));
+    .map((table) => ({ table, columns: undefined, ofRows: true }));
 }
 
 function targetsOf(name: string, node: Node): readonly Node[] {
@@ -80,6 +95,11 @@ function targetsOf(name: string, node: Node): readonly Node[] {
     return ((node.relations ?? []) as readonly Node[]).map((one) => one.RangeVar as Node);
   const isWrite = ["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"].includes(name);
   return isWrite ? [node.relation as Node] : [];
+}
+
+function isWrittenOut(name: string, { selectStmt }: Node): boolean {
+  const select = (selectStmt as { readonly SelectStmt?: Node } | undefined)?.SelectStmt;
+  return name === "InsertStmt" && select?.valuesLists !== undefined;
 }
 
 /** Of an UPDATE; other commands write whole rows. */

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { withUrl } from "../src/database/connect.ts";
 import type { Session } from "../src/database/session.ts";
 import { updateFacts } from "../src/review/changes.ts";
-import { installLook, readChanged, readFacts, type SchemaFacts } from "../src/review/facts.ts";
+import { installLook, type Look, readChanged, readFacts, type SchemaFacts } from "../src/review/facts.ts";
 
 const BASE = `
 CREATE SCHEMA shop; CREATE SCHEMA store;
@@ -61,45 +61,52 @@ function sorted(facts: SchemaFacts): unknown {
   ]);
 }
 
-test("what is known after looks at changes alone is what a look at everything tells", async () => {
+/** A transaction on the base, in which each statement is looked at behind those before it. */
+async function watching(
+  work: (
+    look: (statement: string) => Promise<{ seen: Look; known: SchemaFacts }>,
+    sql: Session,
+  ) => Promise<void>,
+): Promise<void> {
   const { url } = await createTestDatabase();
   await withUrl(url, async ({ sql }) => {
     await sql.unsafe(BASE);
     await installLook(sql);
-    let { facts, mark } = await readFacts(sql);
-    await sql.unsafe("begin");
-    for (const statement of STATEMENTS) {
+    let { facts: known, mark } = await readFacts(sql);
+    const look = async (statement: string) => {
       await run(sql, statement);
-      const seen = await readChanged(sql, mark, facts);
-      facts = updateFacts(facts, seen);
+      const seen = await readChanged(sql, mark, known);
+      known = updateFacts(known, seen);
       mark = seen.mark;
-      const everything = await readFacts(sql, mark);
-      expect([statement, sorted(facts)]).toEqual([statement, sorted(everything.facts)]);
-    }
+      return { seen, known };
+    };
+    await sql.unsafe("begin");
+    await work(look, sql);
     await sql.unsafe("rollback");
+  });
+}
+
+test("what is known after looks at changes alone is what a look at everything tells", async () => {
+  await watching(async (look, sql) => {
+    for (const statement of STATEMENTS) {
+      const { seen, known } = await look(statement);
+      const everything = await readFacts(sql, seen.mark);
+      expect([statement, sorted(known)]).toEqual([statement, sorted(everything.facts)]);
+    }
   });
 });
 
 test("a look at changes tells of no more than those", async () => {
-  const { url } = await createTestDatabase();
-  await withUrl(url, async ({ sql }) => {
-    await sql.unsafe(BASE);
-    await installLook(sql);
-    let { mark, facts } = await readFacts(sql);
+  await watching(async (look) => {
     const namesOf = async (statement: string) => {
-      await run(sql, statement);
-      const seen = await readChanged(sql, mark, facts);
-      mark = seen.mark;
-      facts = updateFacts(facts, seen);
+      const { seen } = await look(statement);
       return [...seen.facts.relations.values()].map(({ name }) => name).sort();
     };
-    await sql.unsafe("begin");
     expect(await namesOf("ALTER TABLE parent ADD COLUMN a int")).toEqual(["parent"]);
     expect(await namesOf("ALTER TABLE other ADD COLUMN a int")).toEqual(["other"]);
     expect(await namesOf("SELECT 1")).toEqual([]);
     expect(await namesOf("LOCK TABLE child, gone; ALTER TABLE parent ALTER COLUMN a SET NOT NULL")).toEqual([
       "parent",
     ]);
-    await sql.unsafe("rollback");
   });
 });

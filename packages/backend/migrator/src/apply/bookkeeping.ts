@@ -14,7 +14,7 @@ import {
 import { identifier } from "../database/sql-text.ts";
 import type { Listener } from "../events.ts";
 import type { Script } from "../folder/read.ts";
-import { failSql, LEDGER_UNCHANGED, provenSql, type Rows, type Step } from "./execute.ts";
+import { LEDGER_UNCHANGED, provenSql, type Rows, type Step } from "./execute.ts";
 
 /** How a run keeps its books: what is still to be made, and whether the run log can be written. */
 export interface Books {
@@ -54,11 +54,14 @@ export function closingOf(books: Books, ledger: LedgerName, inLedger: Call, run:
   const record = books.keepsHistory ? insertDone(ledger, run) : ELAPSED;
   // One statement: the server plans and runs it in half the time of two. The file may have given the lock up, or something
   // else may keep the ledger as it is: a trigger, a policy.
+  const took = provenSql(ledger, '(select "durationMs" from log)', [
+    { sql: "exists (select from ledger)", otherwise: LEDGER_UNCHANGED },
+  ]);
   return combine(
     "closing",
     [inLedger, record],
-    (change, rest) => `with ledger as (${change} returning 1), log as (${rest})
-      select ${provenSql(ledger, `case when not exists (select from ledger) then ${failSql(LEDGER_UNCHANGED)} else (select "durationMs" from log) end`)} as "durationMs"`,
+    (change, rest) =>
+      `with ledger as (${change} returning 1), log as (${rest}) select ${took} as "durationMs"`,
   );
 }
 

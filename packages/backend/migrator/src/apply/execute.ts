@@ -1,6 +1,7 @@
 import type { LedgerName, Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError, serverWords } from "../database/failures.ts";
+import { GUARD, UNGUARD } from "../database/guard.ts";
 import { holdsLockSql, lockKey } from "../database/lock.ts";
 import { type Call, combine, inlineSql, type Preparer } from "../database/prepared.ts";
 import { literal } from "../database/sql-text.ts";
@@ -59,8 +60,6 @@ export interface Pause {
 
 /** Sessions in which nothing is written outside of a transaction of ours. */
 const guarded = new WeakSet<Database["sql"]>();
-const GUARD = "set default_transaction_read_only = on";
-const UNGUARD = "reset default_transaction_read_only";
 
 /** Lets a session write again outside of our transactions. Not waited for. */
 export function unguard({ sql }: Database): void {
@@ -170,21 +169,26 @@ function proofOf(ledger: LedgerName, fresh: string, onlyIf: Call | undefined): C
     },
     values: [literal(fresh)],
   };
-  return combine(
-    "proof",
-    onlyIf ? [isFresh, onlyIf] : [isFresh],
-    (
-      reset,
-      condition = "true",
-    ) => `select case when not (${holdsLockSql(lockKey(ledger))}) then ${failSql(LOCK_LOST)}
-      when not (${reset}) then ${failSql(NOT_RESET)}
-      when not (${condition}) then ${failSql(FAILED_BEFORE)} else 1 end`,
-  );
+  return combine("proof", onlyIf ? [isFresh, onlyIf] : [isFresh], (reset = "", condition = "true") => {
+    const conditions = [
+      { sql: reset, otherwise: NOT_RESET },
+      { sql: condition, otherwise: FAILED_BEFORE },
+    ];
+    return `select ${provenSql(ledger, "1", conditions)}`;
+  });
 }
 
-/** An expression that is the value, and fails where this backend does not hold the lock any more. */
-export function provenSql(ledger: LedgerName, value: string): string {
-  return `case when not (${holdsLockSql(lockKey(ledger))}) then ${failSql(LOCK_LOST)} else ${value} end`;
+/** Something that must be so, and what is said where it is not. */
+export interface Condition {
+  readonly sql: string;
+  readonly otherwise: string;
+}
+
+/** An expression that is the value, and fails where this backend does not hold the lock, or a condition is not met. */
+export function provenSql(ledger: LedgerName, value: string, conditions: readonly Condition[] = []): string {
+  const all = [{ sql: holdsLockSql(lockKey(ledger)), otherwise: LOCK_LOST }, ...conditions];
+  const cases = all.map(({ sql, otherwise }) => `when not (${sql}) then ${failSql(otherwise)}`);
+  return `case ${cases.join(" ")} else ${value} end`;
 }
 
 const LOCK_LOST = "this connection does not hold the migration lock";
@@ -194,7 +198,7 @@ export const LEDGER_UNCHANGED =
   "the ledger is as it was before: a rule, a trigger or a policy on it may keep it so";
 
 /** An expression that fails: plain SQL has no RAISE, and PL/pgSQL would be compiled anew for every migration. */
-export function failSql(message: string): string {
+function failSql(message: string): string {
   // Not a constant, which would fail while the query is planned.
   return `(${literal(`${message}, backend `)} || pg_catalog.pg_backend_pid())::int`;
 }

@@ -1,5 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError } from "../database/failures.ts";
+import { UNGUARD } from "../database/guard.ts";
 import {
   detachState,
   dropIndexConcurrently,
@@ -74,7 +75,7 @@ async function enterSession(
   const limits = {
     // One process builds an index: with PostgreSQL's two helpers it would take the processors from those for whose sake it
     // is built CONCURRENTLY.
-    sql: `reset default_transaction_read_only; set lock_timeout = ${patienceMs}; set statement_timeout = ${statementTimeoutMs}; set max_parallel_maintenance_workers = 0`,
+    sql: `${UNGUARD}; set lock_timeout = ${patienceMs}; set statement_timeout = ${statementTimeoutMs}; set max_parallel_maintenance_workers = 0`,
   };
   for (const step of [limits, ...stepsOf(script, segment.settings)]) {
     await database.sql.unsafe(step.sql).catch((cause: unknown) => {

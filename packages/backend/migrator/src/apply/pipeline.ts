@@ -52,13 +52,13 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
     else early.set(speaker, [...(early.get(speaker) ?? []), message]);
   };
   const send = (index: number, job: Job, retries: number) => {
-    // The first transaction makes ledger and run log, without which nothing can be prepared.
+    // Nothing can be prepared before ledger and run log are there.
     const ask = index === 0 ? inlineSql : preparer.sqlOf;
     const closing = ownStep(
       job.script,
       ask(closingOf(books, settings.ledger, job.inLedger, recordOf(job, retries))),
     );
-    // Where it fails, it leaves not even these.
+    // The first transaction makes them; where it fails, it leaves not even these.
     const first = [...(index === 0 ? books.setUp : []), ...job.guards];
     const rows = runTransaction(context, [...first, ...stepsOfWhole(job), closing], {
       onlyIf: jobs[index - 1]?.done.test,

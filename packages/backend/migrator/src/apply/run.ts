@@ -1,3 +1,4 @@
+import { READ_WRITE } from "../database/guard.ts";
 import { recordFailure } from "../database/run-log.ts";
 import { summaryOf } from "../errors.ts";
 import { type Books, durationOf } from "./bookkeeping.ts";
@@ -53,7 +54,7 @@ async function runInOrder(run: Omit<Place, "index">, jobs: readonly Job[]): Prom
  */
 async function flushCommits({ database }: RunContext): Promise<void> {
   await database.sql
-    .unsafe("set transaction read write; select pg_catalog.pg_logical_emit_message(true, 'migrator', '')")
+    .unsafe(`${READ_WRITE}; select pg_catalog.pg_logical_emit_message(true, 'migrator', '')`)
     .catch(() => undefined);
 }
 

@@ -5,6 +5,7 @@ import { cutName, LONGEST_NAME_BYTES } from "../ledger-name.ts";
 import { VERSION } from "../version.ts";
 import type { Database } from "./connect.ts";
 import { codeOf } from "./failures.ts";
+import { READ_WRITE } from "./guard.ts";
 import { ledgerTable } from "./ledger.ts";
 import type { Call } from "./prepared.ts";
 import { boundedSql, type Reading, readFailure, showTable } from "./reading.ts";
@@ -197,8 +198,7 @@ export function forgetPartialSql(ledger: LedgerName, id: number): string {
 }
 
 /** For notes that a run can do without: another session's lock on the log must not keep it. */
-const SHORTLY =
-  "set transaction read write; set local lock_timeout = '1s'; set local statement_timeout = '1s'; ";
+const SHORTLY = `${READ_WRITE}; set local lock_timeout = '1s'; set local statement_timeout = '1s'; `;
 
 /** Records why a run in segments stopped. Best effort. */
 export async function notePartialError(

@@ -79,6 +79,12 @@ export function relationNamed(facts: SchemaFacts, { schema, name }: WrittenName)
   return schema === undefined ? found : undefined;
 }
 
+/** The table that a command is about, in the field that most have for it. */
+export function tableOf(facts: SchemaFacts, { relation }: CommandNode["node"]): Relation | undefined {
+  const { relname, schemaname } = relation as { readonly relname: string; readonly schemaname?: string };
+  return relationNamed(facts, { schema: schemaname, name: relname });
+}
+
 const named = new WeakMap<HazardContext, readonly Relation[]>();
 
 /** Relations of before the plan that a statement names; an index stands for its table. */

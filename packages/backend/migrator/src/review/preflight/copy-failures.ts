@@ -2,7 +2,7 @@ import type { ObservedStatement } from "../observed.ts";
 import type { Check } from "./check.ts";
 import type { Finding } from "./finding.ts";
 import type { Moment } from "./moment.ts";
-import { type Node, type Part, walk } from "./syntax.ts";
+import { type Node, type Part, valuesOf, walk } from "./syntax.ts";
 import { showName } from "./words.ts";
 import { findTable } from "./writes.ts";
 
@@ -27,7 +27,7 @@ function isOfTheStatement({ code }: Failure, parts: readonly Part[]): boolean {
   if (!code?.startsWith("22") || parts.length !== 1) return false;
   return parts.every(({ type, node }) => {
     if (READS_NO_ROW.has(type)) return true;
-    if (type === "InsertStmt") return hasValues(node);
+    if (type === "InsertStmt") return hasPlainValues(node);
     if (type !== "AlterTableStmt") return false;
     const subtypes = ((node.cmds ?? []) as readonly { readonly AlterTableCmd: Node }[]).map(
       ({ AlterTableCmd }) => AlterTableCmd.subtype,
@@ -37,11 +37,10 @@ function isOfTheStatement({ code }: Failure, parts: readonly Part[]): boolean {
 }
 
 /** Of an INSERT: written out, without a function or a query that might read something. */
-function hasValues({ selectStmt }: Node): boolean {
-  const select = (selectStmt as { readonly SelectStmt?: Node } | undefined)?.SelectStmt;
-  if (select?.valuesLists === undefined) return false;
-  let isPlain = true;
-  walk(select.valuesLists, (name) => {
+function hasPlainValues(node: Node): boolean {
+  const values = valuesOf(node);
+  let isPlain = values !== undefined;
+  walk(values, (name) => {
     if (name === "FuncCall" || name === "SubLink") isPlain = false;
   });
   return isPlain;

@@ -48,6 +48,11 @@ export function walk(tree: unknown, visit: (name: string, node: Node) => void, n
   for (const [key, value] of Object.entries(tree)) walk(value, visit, key);
 }
 
+/** The rows that an INSERT has written out; undefined for one that asks for them. */
+export function valuesOf({ selectStmt }: Node): unknown {
+  return (selectStmt as { readonly SelectStmt?: Node } | undefined)?.SelectStmt?.valuesLists;
+}
+
 /** Texts of a list of String nodes: the parts of a qualified name. */
 export function stringsOf(list: unknown): readonly string[] {
   return ((list ?? []) as readonly Node[]).flatMap(({ String: text }) =>

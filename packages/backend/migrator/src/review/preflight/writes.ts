@@ -1,6 +1,6 @@
 import type { Relation, SchemaFacts } from "../facts.ts";
 import type { ObservedStatement } from "../observed.ts";
-import { type Node, type Part, stringsOf, walk } from "./syntax.ts";
+import { type Node, type Part, stringsOf, valuesOf, walk } from "./syntax.ts";
 
 /** What a statement may do to the rows of a table. */
 export interface Write {
@@ -35,7 +35,7 @@ export function writesOf(
         ...targets.map(({ oid }) => ({
           table: oid,
           columns: setBy(name, one),
-          ofRows: !isWrittenOut(name, one),
+          ofRows: name !== "InsertStmt" || valuesOf(one) === undefined,
         })),
       );
     });
@@ -95,11 +95,6 @@ function targetsOf(name: string, node: Node): readonly Node[] {
     return ((node.relations ?? []) as readonly Node[]).map((one) => one.RangeVar as Node);
   const isWrite = ["InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"].includes(name);
   return isWrite ? [node.relation as Node] : [];
-}
-
-function isWrittenOut(name: string, { selectStmt }: Node): boolean {
-  const select = (selectStmt as { readonly SelectStmt?: Node } | undefined)?.SelectStmt;
-  return name === "InsertStmt" && select?.valuesLists !== undefined;
 }
 
 /** Of an UPDATE; other commands write whole rows. */

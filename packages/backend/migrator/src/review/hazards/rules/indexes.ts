@@ -1,5 +1,5 @@
 import type { HazardContext } from "../hazard.ts";
-import { namesIn, nodesOf, relationNamed } from "../nodes.ts";
+import { namesIn, nodesOf, tableOf } from "../nodes.ts";
 import type { Found, Rule } from "../rule.ts";
 import { spoken, sqlName } from "../words.ts";
 
@@ -18,12 +18,11 @@ export const INDEX_RULES: readonly Rule[] = [
 function overInvalid(context: HazardContext): readonly Found[] {
   const { nodes, facts, before, statement, invalidIndexes } = context;
   return nodes.flatMap(({ type, node }): readonly Found[] => {
-    const { if_not_exists: isLenient, concurrent, idxname, relation } = node;
+    const { if_not_exists: isLenient, concurrent, idxname } = node;
     if (type !== "IndexStmt" || isLenient !== true || typeof idxname !== "string") return [];
     // The runner sees to it.
     if (concurrent === true) return [];
-    const { relname, schemaname } = relation as { readonly relname: string; readonly schemaname?: string };
-    const table = relationNamed(facts, { schema: schemaname, name: relname });
+    const table = tableOf(facts, node);
     if (table === undefined) return [];
     const index = { schema: table.schema, name: idxname };
     const onCopy = [...before.indexes.values()].some(({ oid, valid, table: on }) => {

@@ -1,6 +1,6 @@
 import type { HazardContext } from "../hazard.ts";
 import { severityAt } from "../locked.ts";
-import { relationNamed } from "../nodes.ts";
+import { tableOf } from "../nodes.ts";
 import type { Found, Rule } from "../rule.ts";
 import { withRows } from "../words.ts";
 
@@ -20,11 +20,10 @@ export const ROW_LOCK_RULES: readonly Rule[] = [
 function allWritten(context: HazardContext): readonly Found[] {
   const { nodes, facts, before, heat } = context;
   return nodes.flatMap(({ type, node }): readonly Found[] => {
-    const { whereClause, fromClause, usingClause, relation } = node;
+    const { whereClause, fromClause, usingClause } = node;
     const isLimited = whereClause !== undefined || fromClause !== undefined || usingClause !== undefined;
     if ((type !== "UpdateStmt" && type !== "DeleteStmt") || isLimited) return [];
-    const { relname, schemaname } = relation as { readonly relname: string; readonly schemaname?: string };
-    const table = relationNamed(facts, { schema: schemaname, name: relname });
+    const table = tableOf(facts, node);
     const known = table && before.relations.get(table.oid);
     if (known === undefined || !heat.isHot(known.oid)) return [];
     const verb = type === "UpdateStmt" ? "updated" : "deleted";

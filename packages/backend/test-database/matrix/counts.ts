@@ -1,5 +1,12 @@
 import { readFile } from "node:fs/promises";
 
+/** What became of the tests in one file, as far as it is needed here; the rest of vitest's fields stay as they are. */
+export interface TestFile {
+  readonly name: string;
+  /** Which run it was of; vitest does not say. */
+  readonly run?: string;
+}
+
 /** What became of the tests of one run, as vitest's JSON reporter names it; also what CI sums. */
 export interface Counts {
   readonly numPassedTests: number;
@@ -8,6 +15,8 @@ export interface Counts {
   readonly numTodoTests: number;
   /** False also for a run that failed apart from its tests. */
   readonly success: boolean;
+  /** The files that ran, from which CI names the failed tests. */
+  readonly testResults: readonly TestFile[];
 }
 
 /**
@@ -30,17 +39,19 @@ const NOTHING: Counts = {
   numPendingTests: 0,
   numTodoTests: 0,
   success: true,
+  testResults: [],
 };
 
-/** All runs together. */
-export function sumOf(counts: readonly Counts[]): Counts {
-  return counts.reduce(
-    (sum, one) => ({
+/** All runs together, each with the name that its test results get. */
+export function sumOf(runs: readonly { readonly name: string; readonly counts: Counts }[]): Counts {
+  return runs.reduce(
+    (sum, { name, counts: one }) => ({
       numPassedTests: sum.numPassedTests + one.numPassedTests,
       numFailedTests: sum.numFailedTests + one.numFailedTests,
       numPendingTests: sum.numPendingTests + one.numPendingTests,
       numTodoTests: sum.numTodoTests + one.numTodoTests,
       success: sum.success && one.success,
+      testResults: [...sum.testResults, ...one.testResults.map((file) => ({ ...file, run: name }))],
     }),
     NOTHING,
   );

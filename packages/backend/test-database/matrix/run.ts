@@ -30,7 +30,9 @@ async function main(flags: Flags): Promise<void> {
   const nodes = await Promise.all(flags.node.map(installNode));
   const runs: Run[] = [];
   for (const major of flags.postgres) runs.push(...(await runOnServer(major, nodes, flags.vitest)));
-  const total = sumOf(runs.map(({ counts }) => counts));
+  const total = sumOf(
+    runs.map(({ postgres, node, counts }) => ({ name: `PostgreSQL ${postgres}, Node ${node}`, counts })),
+  );
   console.log(tableOf(runs, total));
   if (process.env.VITEST_JSON) await writeFile(process.env.VITEST_JSON, JSON.stringify(total));
   if (!total.success) process.exitCode = 1;

@@ -1,6 +1,5 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { createTestDatabase, createTestRole, type TestDatabase } from "@repo/test-database";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate as drizzleMigrate } from "drizzle-orm/postgres-js/migrator";
@@ -33,6 +32,7 @@ import {
   tagsOf,
   writeMigrations,
 } from "./support/folder.ts";
+import { untilRuns } from "./support/sessions.ts";
 import { titled } from "./support/titled.ts";
 
 const LEDGER = "drizzle.__drizzle_migrations";
@@ -292,7 +292,7 @@ describe("transactions", () => {
 
   test("nothing of a cut migration reaches a new connection, however much was still to be sent", async () => {
     const database = await createTestDatabase();
-    // More than the buffers of a socket take, so that the end of it is not sent before the connection is cut.
+    // More than the buffers of a socket take, so that the end of it cannot have been sent before the connection is cut.
     const much = `SELECT 1 /* ${"x".repeat(16_000_000)} */;`;
     const folder = await makeFolder([
       THREE[0],
@@ -304,12 +304,8 @@ describe("transactions", () => {
       },
     ]);
     const run = failureOf(migrate({ migrations: folder, url: database.url }));
-    for (let cut = 0; cut === 0; await sleep(20)) {
-      const rows = await database.sql`
-        select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and query = 'SELECT pg_sleep(10);'`;
-      cut = rows.length;
-    }
+    const { pid } = await untilRuns(database.sql, "SELECT pg_sleep(10)");
+    await database.sql`select pg_terminate_backend(${pid})`;
     const error = await run;
     expect(error.state).toBe("0000_author was applied; 0001_cut was undone whole");
     expect(await readTables(database.sql)).toEqual(["author"]);

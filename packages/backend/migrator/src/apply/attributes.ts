@@ -1,6 +1,6 @@
 import type { LedgerName } from "../config.ts";
+import type { Rows } from "../database/batch.ts";
 import { literal } from "../database/sql-text.ts";
-import type { Rows } from "./execute.ts";
 
 /** A column; number 0 stands for its table. */
 export interface Attribute {

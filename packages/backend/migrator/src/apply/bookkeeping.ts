@@ -1,4 +1,5 @@
 import type { LedgerName } from "../config.ts";
+import type { Rows } from "../database/batch.ts";
 import type { ServerFacts } from "../database/inspect.ts";
 import { createLedgerSql } from "../database/ledger.ts";
 import { type Call, combine } from "../database/prepared.ts";
@@ -14,7 +15,8 @@ import {
 import { identifier } from "../database/sql-text.ts";
 import type { Listener } from "../events.ts";
 import type { Script } from "../folder/read.ts";
-import { LEDGER_UNCHANGED, provenSql, type Rows, type Step } from "./execute.ts";
+import { provenSql } from "./execute.ts";
+import { LEDGER_UNCHANGED, type Step } from "./step-failures.ts";
 
 /** How a run keeps its books: what is still to be made, and whether the run log can be written. */
 export interface Books {

@@ -3,7 +3,6 @@ import type { Database } from "../database/connect.ts";
 import type { ServerFacts } from "../database/inspect.ts";
 import { createWatcher, type Watcher } from "../database/watch.ts";
 import type { Listener } from "../events.ts";
-import { unguard } from "./execute.ts";
 
 /** What everything that runs migrations works with. */
 export interface RunContext {
@@ -28,7 +27,6 @@ export async function withRunContext<T>(
   try {
     return await work({ ...parts, watcher });
   } finally {
-    unguard(parts.database);
     await watcher.close();
   }
 }

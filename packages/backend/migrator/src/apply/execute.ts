@@ -1,31 +1,16 @@
 import type { LedgerName, Settings } from "../config.ts";
+import { BatchFailure, type BatchText, type Rows } from "../database/batch.ts";
 import type { Database } from "../database/connect.ts";
-import { codeOf, isServerError, serverWords } from "../database/failures.ts";
-import { GUARD, UNGUARD } from "../database/guard.ts";
+import { isServerError } from "../database/failures.ts";
 import { holdsLockSql, lockKey } from "../database/lock.ts";
 import { type Call, combine, inlineSql, type Preparer } from "../database/prepared.ts";
+import type { Session } from "../database/session.ts";
 import { literal } from "../database/sql-text.ts";
-import { EXIT, MigratorError, messageOf } from "../errors.ts";
+import { piecesOf } from "../folder/pieces.ts";
 import type { Script } from "../folder/read.ts";
-import { lineOf, type NumberedStatement } from "../folder/statements.ts";
+import { type NumberedStatement, withoutComments } from "../folder/statements.ts";
 import type { RunContext } from "./context.ts";
-
-/** One thing sent inside a transaction: a statement of a file, or bookkeeping of ours. */
-export interface Step {
-  readonly sql: string;
-  /** Where it stands in which file; undefined for our own statements. */
-  readonly source?: Source | undefined;
-  /** Of our own: the file whose statements have run before it. */
-  readonly after?: Script | undefined;
-}
-
-interface Source {
-  readonly script: Script;
-  /** Undefined for the commit of what the file did, which deferred constraints can stop. */
-  readonly statement?: NumberedStatement;
-}
-
-export type Rows = readonly Readonly<Record<string, unknown>>[];
+import { explain, FAILED_BEFORE, failSql, LOCK_LOST, NOT_RESET, type Step } from "./step-failures.ts";
 
 /** Statements of a file as steps. */
 export function stepsOf(script: Script, statements: readonly NumberedStatement[]): readonly Step[] {
@@ -58,25 +43,17 @@ export interface Pause {
   onDone(): void;
 }
 
-/** Sessions in which nothing is written outside of a transaction of ours. */
-const guarded = new WeakSet<Database["sql"]>();
-
-/** Lets a session write again outside of our transactions. Not waited for. */
-export function unguard({ sql }: Database): void {
-  if (!guarded.delete(sql)) return;
-  sql.unsafe(UNGUARD).catch(() => undefined);
-}
-
 /** How often this process has begun a transaction. */
 let count = 0;
 
 /**
- * Runs steps in one transaction that first proves that this backend holds the lock. All of it is sent at once, so that a
- * migration costs one round trip; after a failure PostgreSQL itself refuses the rest and answers the commit with ROLLBACK.
+ * Runs steps in one transaction that first proves that this backend holds the lock. From its BEGIN to its end it is one
+ * message, so that a migration costs one round trip, and none of it can run without the rest: whatever fails, PostgreSQL
+ * reads no further. What is too much for one message, or cannot be joined, goes in several, each once the one before it is
+ * answered.
  *
- * A cancellation may hit anything, also what comes before BEGIN. Without one the steps would each be a transaction of their
- * own: so outside of ours the session is read-only. And a transaction whose session was not reset fails at its start.
- * @returns the rows of each step
+ * A cancellation may also hit what resets the session before it: then the transaction fails at its start.
+ * @returns the rows of each step that is not of a file
  * @throws MigratorError `statement-failed`, `permission-denied`, `lock-lost`, `connection-lost`; then nothing is committed
  * (after `connection-lost` that is not known)
  */
@@ -86,44 +63,158 @@ export async function runTransaction(
   { end = "commit", onBegin = () => {}, pause, ...how }: TransactionOptions = {},
 ): Promise<readonly Rows[]> {
   const fresh = `${process.pid}_${++count}`;
-  const reset: Step = { sql: `${freshSession(database)}; ${GUARD}; set ${FRESH} = ${literal(fresh)}` };
-  const begin: Step = { sql: beginSql(settings, fresh, how) };
-  // Once more before the first, in a message of its own: nothing guards the session yet. Alone it may fail.
-  if (!guarded.has(database.sql)) database.sql.unsafe(GUARD).catch(() => undefined);
-  guarded.add(database.sql);
-  const opening = [reset, begin];
   const script = steps.find(({ source }) => source)?.source?.script;
+  const reset: Step = { sql: `${freshSession(database)}; set ${FRESH} = ${literal(fresh)}` };
+  const begin: Step = { sql: `${titleOf(script)}${beginSql(settings, fresh, how)}` };
   const last: Step = { sql: end, source: script && { script } };
-  const run = (step: Step): Promise<Rows> => {
-    if (step === begin) return database.sql.signal(step.sql, onBegin).then(() => []);
-    return database.sql.unsafe<Rows[number][]>(step.sql);
+  const { after = steps.length } = pause ?? {};
+  const rows: Rows[] = [];
+  const sendAll = async (some: readonly Step[]) => {
+    for (const message of messagesOf(some))
+      rows.push(...(await send(database, message, (step) => step === begin && onBegin())));
   };
-  const runAll = (some: readonly Step[]) => settle(database, some, some.map(run));
-  if (pause === undefined) return (await runAll([...opening, ...steps, last])).slice(opening.length, -1);
   try {
-    const before = await runAll([...opening, ...steps.slice(0, pause.after)]);
-    await pause.work();
-    const after = await runAll([...steps.slice(pause.after), last]);
-    pause.onDone();
-    return [...before.slice(opening.length), ...after.slice(0, -1)];
+    // The answer to the reset is not waited for.
+    const opening = [
+      sendAlone(database, reset),
+      sendAll([begin, ...steps.slice(0, after), ...(pause ? [] : [last])]),
+    ];
+    for (const result of await Promise.allSettled(opening))
+      if (result.status === "rejected") throw result.reason;
+    if (pause) {
+      await pause.work();
+      await sendAll([...steps.slice(after), last]);
+    }
   } catch (error) {
-    await database.sql.unsafe("rollback").catch(() => undefined);
-    await pause.onFailed(error);
+    await leaveTransaction(database);
+    await pause?.onFailed(error);
     throw error;
+  }
+  pause?.onDone();
+  return rows.slice(1, -1);
+}
+
+/** Whether steps go in one message, with which others can be sent before it is answered. */
+export function isOneMessage(steps: readonly Step[]): boolean {
+  return messagesOf(steps).length <= 1;
+}
+
+/** Characters of files' SQL in one message: PostgreSQL parses all of it before it runs any. */
+const MOST_TEXT = 100_000;
+
+function messagesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
+  const messages: Step[][] = [];
+  let room = 0;
+  let open: Step[] | undefined;
+  for (const step of steps) {
+    const closed = known(step) !== undefined;
+    const size = step.source ? step.sql.length : 0;
+    if (open === undefined || !closed || size > room) {
+      open = [];
+      messages.push(open);
+      room = MOST_TEXT;
+    }
+    open.push(step);
+    room -= size;
+    if (!closed) open = undefined;
+  }
+  return messages;
+}
+
+const pieces = new WeakMap<NumberedStatement, readonly string[] | undefined>();
+
+/** What a step is made of, where it can be sent together with others. */
+function known({ sql, source }: Step): readonly string[] | undefined {
+  if (source?.statement === undefined) return [sql];
+  if (!pieces.has(source.statement))
+    // What fills a message alone need not be looked through.
+    pieces.set(source.statement, sql.length <= MOST_TEXT ? piecesOf(sql) : undefined);
+  return pieces.get(source.statement);
+}
+
+/** Sends steps as one message. @param onDone called for each while the server's answers are read */
+async function send(
+  database: Database,
+  steps: readonly Step[],
+  onDone: (step: Step | undefined) => void,
+): Promise<readonly Rows[]> {
+  const texts = steps.flatMap((step) => textsOf(step));
+  const ends = texts.flatMap(({ step }, index) => (step === texts[index + 1]?.step ? [] : [index]));
+  const isEnd = new Set(ends);
+  try {
+    const rows = await database.sql.batch(
+      texts,
+      FRESH,
+      (index) => isEnd.has(index) && onDone(texts[index]?.step),
+    );
+    onDone(steps.at(-1));
+    return ends.flatMap((index) => [rows[index] ?? []]);
+  } catch (error) {
+    if (!(error instanceof BatchFailure)) throw error;
+    const text = texts[error.index];
+    throw explain(text?.step ?? { sql: "" }, error.cause, database, text && positionIn(text, error.position));
   }
 }
 
-/** Waits for all; the first that failed is the culprit. */
-async function settle(
-  database: Database,
-  steps: readonly Step[],
-  sent: readonly Promise<Rows>[],
-): Promise<readonly Rows[]> {
-  const results = await Promise.allSettled(sent);
-  const failed = results.findIndex((result) => result.status === "rejected");
-  const step = steps[failed];
-  if (step) throw explain(step, (results[failed] as PromiseRejectedResult).reason, database);
-  return results.map((result) => (result as PromiseFulfilledResult<Rows>).value);
+/** A step, or a command of one, as it is sent. */
+interface Text extends BatchText {
+  readonly step: Step;
+  /** What of the step's SQL stands before it. */
+  readonly before: string;
+}
+
+function textsOf(step: Step): readonly Text[] {
+  let before = "";
+  return (known(step) ?? [step.sql]).map((sql) => {
+    const text = { sql, step, before, keepsRows: step.source === undefined };
+    before += sql;
+    return text;
+  });
+}
+/** Where in its step a text has failed. Where PostgreSQL does not point to a place, that is the begin of the command. */
+function positionIn({ before, sql }: Text, position: number | undefined): number | undefined {
+  if (position === undefined && before === "") return undefined;
+  const blank = sql.slice(0, sql.length - withoutComments(sql).length);
+  return Array.from(before).length + (position ?? Array.from(blank).length + 1);
+}
+
+async function sendAlone(database: Database, step: Step): Promise<void> {
+  await database.sql.unsafe(step.sql).catch((cause: unknown) => {
+    throw explain(step, cause, database);
+  });
+}
+
+/** What a person reads first who looks at what the server does. */
+function titleOf(script: Script | undefined): string {
+  return script && /^[\w.-]+$/.test(script.fileName) ? `/* ${script.fileName} */ ` : "";
+}
+
+/** Sessions on the way out of a transaction that failed: of those sent ahead of each other all fail, and one ROLLBACK will do. */
+const leaving = new WeakMap<Session, Promise<void>>();
+
+function leaveTransaction(database: Database): Promise<void> {
+  const { sql } = database;
+  const left = leaving.get(sql) ?? rollBack(database).finally(() => leaving.delete(sql));
+  leaving.set(sql, left);
+  return left;
+}
+
+/** How often a ROLLBACK that was cancelled is sent again. */
+const ROLLBACK_TRIES = 10;
+
+async function rollBack(database: Database): Promise<void> {
+  const heard = database.onNotice;
+  // PostgreSQL warns where there is no transaction: it has not been begun, or not been parsed.
+  database.onNotice = () => {};
+  const once = () => database.sql.unsafe(`rollback; ${freshSession(database)}`);
+  for (let tries = 0; tries < ROLLBACK_TRIES; tries++) {
+    const failure = await once().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (!isServerError(failure)) break;
+  }
+  database.onNotice = heard;
 }
 
 /**
@@ -189,113 +280,4 @@ export function provenSql(ledger: LedgerName, value: string, conditions: readonl
   const all = [{ sql: holdsLockSql(lockKey(ledger)), otherwise: LOCK_LOST }, ...conditions];
   const cases = all.map(({ sql, otherwise }) => `when not (${sql}) then ${failSql(otherwise)}`);
   return `case ${cases.join(" ")} else ${value} end`;
-}
-
-const LOCK_LOST = "this connection does not hold the migration lock";
-const NOT_RESET = "what earlier statements had set for the session could not be reset";
-const FAILED_BEFORE = "the ledger does not hold the migration before it";
-export const LEDGER_UNCHANGED =
-  "the ledger is as it was before: a rule, a trigger or a policy on it may keep it so";
-
-/** An expression that fails: plain SQL has no RAISE, and PL/pgSQL would be compiled anew for every migration. */
-function failSql(message: string): string {
-  // Not a constant, which would fail while the query is planned.
-  return `(${literal(`${message}, backend `)} || pg_catalog.pg_backend_pid())::int`;
-}
-
-function isLockLost(cause: unknown): boolean {
-  return isOurs(cause, LOCK_LOST);
-}
-
-/** Whether an error is one of `failSql`. */
-function isOurs(cause: unknown, words: string): boolean {
-  return codeOf(cause) === "22P02" && messageOf(cause).includes(words);
-}
-
-/** What an error says: our own words where they are ours. */
-function wordsOf(cause: unknown): readonly string[] {
-  const own = [NOT_RESET, FAILED_BEFORE, LEDGER_UNCHANGED].find((words) => isOurs(cause, words));
-  return own === undefined ? serverWords(cause) : [own];
-}
-
-/** What a failed step means. */
-export function explain(step: Step, cause: unknown, database: Database): MigratorError {
-  if (isLockLost(cause)) return step.after ? lockGivenUp(step.after, cause) : lockLost(cause);
-  if (!isServerError(cause)) return connectionLost(step, cause);
-  const { host, port } = database.address;
-  return new MigratorError({
-    code: "statement-failed",
-    message: step.source
-      ? `${placeOf(step.source, cause)} failed`
-      : step.after
-        ? `${step.after.fileName}: its statements ran, but ledger and run log could not be written behind them`
-        : `bookkeeping at ${host}:${port} failed`,
-    details: [...wordsOf(cause), ...(isCommit(step) || step.after ? [] : ["", ...excerpt(step.sql, cause)])],
-    exitCode: EXIT.found,
-    cause,
-  });
-}
-
-/** `0007_x.sql, statement 3 of 9, line 24` or `0007_x.sql, at its commit,` */
-function placeOf({ script, statement }: Source, cause: unknown): string {
-  if (statement === undefined) return `${script.fileName}, at its commit,`;
-  const position = isServerError(cause) ? Number(cause.position) || undefined : undefined;
-  const total = script.statements.length;
-  return `${script.fileName}, statement ${statement.number} of ${total}, line ${lineOf(statement, position)}`;
-}
-
-function isCommit({ source }: Step): boolean {
-  return source !== undefined && source.statement === undefined;
-}
-
-const EXCERPT_LINES = 5;
-
-/** The lines of the statement around the place that PostgreSQL points to. */
-function excerpt(sql: string, cause: unknown): readonly string[] {
-  const position = isServerError(cause) ? Number(cause.position) || 1 : 1;
-  const before =
-    Array.from(sql)
-      .slice(0, position - 1)
-      .join("")
-      .split("\n").length - 1;
-  const lines = sql.split("\n");
-  const from = Math.max(0, Math.min(before - 2, lines.length - EXCERPT_LINES));
-  const shown = lines.slice(from, from + EXCERPT_LINES);
-  const mark = isServerError(cause) && cause.position ? before - from : -1;
-  return shown.map((line, index) => `${index === mark ? ">" : "|"} ${line}`);
-}
-
-function lockLost(cause: unknown): MigratorError {
-  return new MigratorError({
-    code: "lock-lost",
-    message: "this connection no longer holds the migration lock",
-    details: [
-      "either it was lost and made anew, or a pooler in transaction mode gives every transaction another session",
-    ],
-    fix: "connect to PostgreSQL directly or through a pooler in session mode, and run again",
-    exitCode: EXIT.found,
-    cause,
-  });
-}
-
-/** Within a transaction nobody else can have taken it: it began with the lock. */
-function lockGivenUp({ fileName }: Script, cause: unknown): MigratorError {
-  return new MigratorError({
-    code: "lock-lost",
-    message: `${fileName} gives up the migration lock, without which another runner may run the same`,
-    fix: "take pg_advisory_unlock_all(), or what else unlocks all of the session, out of it; then run again",
-    exitCode: EXIT.found,
-    cause,
-  });
-}
-
-function connectionLost(step: Step, cause: unknown): MigratorError {
-  return new MigratorError({
-    code: "connection-lost",
-    message: `the connection was lost${step.source ? ` while ${step.source.script.fileName} ran` : ""}`,
-    details: serverWords(cause),
-    fix: "run `migrator status` to see where the database stands, then run again: what was applied is not run twice",
-    exitCode: EXIT.found,
-    cause,
-  });
 }

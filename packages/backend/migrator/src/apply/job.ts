@@ -4,7 +4,8 @@ import type { Direction, PartialRun, RunRecord } from "../database/run-log.ts";
 import type { Expected } from "../events.ts";
 import type { Migration, Script } from "../folder/read.ts";
 import type { Segment } from "../folder/segments.ts";
-import type { Pause, Step } from "./execute.ts";
+import type { Pause } from "./execute.ts";
+import type { Step } from "./step-failures.ts";
 
 /** One migration to run in one direction. */
 export interface Job {

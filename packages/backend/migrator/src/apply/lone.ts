@@ -1,6 +1,5 @@
 import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError } from "../database/failures.ts";
-import { UNGUARD } from "../database/guard.ts";
 import {
   detachState,
   dropIndexConcurrently,
@@ -17,7 +16,8 @@ import type { LoneKind } from "../folder/parse.ts";
 import type { Script } from "../folder/read.ts";
 import type { LoneStatement } from "../folder/segments.ts";
 import type { RunContext } from "./context.ts";
-import { explain, type Step, stepsOf } from "./execute.ts";
+import { stepsOf } from "./execute.ts";
+import { explain, type Step } from "./step-failures.ts";
 
 /** A statement to run outside a transaction, with what is known of an earlier try. */
 export interface LoneRun {
@@ -75,7 +75,7 @@ async function enterSession(
   const limits = {
     // One process builds an index: with PostgreSQL's two helpers it would take the processors from those for whose sake it
     // is built CONCURRENTLY.
-    sql: `${UNGUARD}; set lock_timeout = ${patienceMs}; set statement_timeout = ${statementTimeoutMs}; set max_parallel_maintenance_workers = 0`,
+    sql: `set lock_timeout = ${patienceMs}; set statement_timeout = ${statementTimeoutMs}; set max_parallel_maintenance_workers = 0`,
   };
   for (const step of [limits, ...stepsOf(script, segment.settings)]) {
     await database.sql.unsafe(step.sql).catch((cause: unknown) => {

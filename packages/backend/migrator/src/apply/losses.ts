@@ -2,9 +2,10 @@ import type { Database } from "../database/connect.ts";
 import { identifier, literal } from "../database/sql-text.ts";
 import { type Attribute, type Attributes, attributesSql, parseAttributes } from "./attributes.ts";
 import type { RunContext } from "./context.ts";
-import { explain, freshWithin, runTransaction, type Step, stepsOf } from "./execute.ts";
+import { freshWithin, runTransaction, stepsOf } from "./execute.ts";
 import type { Job } from "./job.ts";
 import { measureNarrowings, type SegmentTrial } from "./narrowings.ts";
+import { explain, type Step } from "./step-failures.ts";
 
 /** A table, or a column of a table that stays, that a rollback would drop; or a column whose values it would alter. */
 export interface Loss {

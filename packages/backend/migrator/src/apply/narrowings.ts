@@ -2,7 +2,8 @@ import { isWidening } from "../catalog/safe.ts";
 import { identifier, literal } from "../database/sql-text.ts";
 import type { Attribute, Attributes } from "./attributes.ts";
 import type { RunContext } from "./context.ts";
-import { freshWithin, runTransaction, type Step } from "./execute.ts";
+import { freshWithin, runTransaction } from "./execute.ts";
+import type { Step } from "./step-failures.ts";
 
 /** A part of a down file that is tried. */
 export interface SegmentTrial {

@@ -1,8 +1,9 @@
+import type { Rows } from "../database/batch.ts";
 import { createPreparer, inlineSql, isUnprepared } from "../database/prepared.ts";
 import { MigratorError } from "../errors.ts";
 import { type Books, closingOf, ownStep } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
-import { freshSession, type Rows, runTransaction, stepsOf } from "./execute.ts";
+import { freshSession, isOneMessage, runTransaction, stepsOf } from "./execute.ts";
 import { type Job, recordOf } from "./job.ts";
 
 /** How many migrations may be under way at once, and how many characters of SQL: enough to keep a far server busy. */
@@ -76,7 +77,7 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
   const sendAhead = (from: number, room: number) => {
     for (let index = from, left = room; index < from + MOST_AHEAD && !signal.aborted; index++) {
       const job = jobs[index];
-      if (job === undefined || !isWhole(job) || job.save) return;
+      if (job === undefined || !isWhole(job) || !leavesRoom(job)) return;
       left -= textOf(job);
       if (left < 0) return;
       if (!underWay.has(index)) send(index, job, 0);
@@ -97,8 +98,7 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
       for (const message of early.get(index) ?? []) tell(index, message);
       early.delete(index);
       const rows = underWay.get(index) ?? send(index, job, retries);
-      // What was sent behind one that pauses would run in the middle of its transaction.
-      if (job.save === undefined) sendAhead(index + 1, MOST_TEXT_AHEAD - textOf(job));
+      if (leavesRoom(job)) sendAhead(index + 1, MOST_TEXT_AHEAD - textOf(job));
       try {
         return await rows;
       } catch (error) {
@@ -115,6 +115,11 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
       }
     },
   };
+}
+
+/** Whether others can be sent behind it: not into the middle of a transaction that pauses, or takes several messages. */
+function leavesRoom(job: Job): boolean {
+  return job.save === undefined && isOneMessage(stepsOfWhole(job));
 }
 
 function stepsOfWhole({ script, segments }: Job) {

@@ -1,7 +1,7 @@
 import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError, serverWords } from "../database/failures.ts";
 import { EXIT, MigratorError } from "../errors.ts";
-import { explain } from "./execute.ts";
+import { explain } from "./step-failures.ts";
 
 /** Names what the server refused. @param what it was for: "putting back table x" */
 export function refused(what: string, cause: unknown, database: Database): unknown {

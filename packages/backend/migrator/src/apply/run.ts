@@ -1,5 +1,4 @@
-import { READ_WRITE } from "../database/guard.ts";
-import { recordFailure } from "../database/run-log.ts";
+import { READ_WRITE, recordFailure } from "../database/run-log.ts";
 import { summaryOf } from "../errors.ts";
 import { type Books, durationOf } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";

@@ -1,7 +1,7 @@
 import { codeOf, isServerError, serverWords } from "../database/failures.ts";
 import { EXIT, MigratorError, messageOf } from "../errors.ts";
 import type { RunContext } from "./context.ts";
-import { explain } from "./execute.ts";
+import { explain } from "./step-failures.ts";
 
 /** Names what the server refused. @param what it was for: "saving table x" */
 export async function onServer<T>(

@@ -1,3 +1,4 @@
+import type { Rows } from "../database/batch.ts";
 import { inlineSql } from "../database/prepared.ts";
 import {
   beginSegmentSql,
@@ -14,10 +15,11 @@ import type { LoneStatement, Segment } from "../folder/segments.ts";
 import type { NumberedStatement } from "../folder/statements.ts";
 import { type Books, durationOf, ownStep } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
-import { provenSql, type Rows, runTransaction, type Step, stepsOf } from "./execute.ts";
+import { provenSql, runTransaction, stepsOf } from "./execute.ts";
 import { type Job, recordOf } from "./job.ts";
 import { readBefore, runLone } from "./lone.ts";
 import { withRetries } from "./retry.ts";
+import type { Step } from "./step-failures.ts";
 
 /**
  * Runs a file that cannot be one transaction. Each transactional segment commits together with the note that it

@@ -1,9 +1,10 @@
 import type { ServerFacts } from "../database/inspect.ts";
 import { showTable } from "../database/reading.ts";
 import { type RunContext, withRunContext } from "./context.ts";
-import { runTransaction, type Step } from "./execute.ts";
+import { runTransaction } from "./execute.ts";
 import { explainWrite } from "./explain.ts";
 import { withRetries } from "./retry.ts";
+import type { Step } from "./step-failures.ts";
 
 /**
  * Changes ledger and run log alone, in one transaction, and again where the failure may pass, as a migration is.

@@ -69,8 +69,8 @@ export function createPreparer(session: Session, fresh: string): Preparer {
   const prepare = (template: Template) => {
     const name = `${prefix}${++count}`;
     const body = template.sql(template.types.map((_, index) => `$${index + 1}`));
-    session.unsafe(fresh).catch(() => undefined);
-    const stands = session.unsafe(`prepare ${name} (${template.types.join(", ")}) as ${body}`).then(
+    const prepared = `prepare ${name} (${template.types.join(", ")}) as ${body}`;
+    const stands = session.unsafe(`${fresh}; ${prepared}`).then(
       () => true,
       () => false,
     );

@@ -5,7 +5,6 @@ import { cutName, LONGEST_NAME_BYTES } from "../ledger-name.ts";
 import { VERSION } from "../version.ts";
 import type { Database } from "./connect.ts";
 import { codeOf } from "./failures.ts";
-import { READ_WRITE } from "./guard.ts";
 import { ledgerTable } from "./ledger.ts";
 import type { Call } from "./prepared.ts";
 import { boundedSql, type Reading, readFailure, showTable } from "./reading.ts";
@@ -196,6 +195,9 @@ export function finishPartialSql(ledger: LedgerName, id: number, note?: string):
 export function forgetPartialSql(ledger: LedgerName, id: number): string {
   return `update ${tableOf(ledger)} set outcome = 'failed', error = coalesce(error || '; ', '') || 'forgotten' where id = ${id}`;
 }
+
+/** Lets the commands of one message write where sessions are read-only by default; first among them. */
+export const READ_WRITE = "set transaction read write";
 
 /** For notes that a run can do without: another session's lock on the log must not keep it. */
 const SHORTLY = `${READ_WRITE}; set local lock_timeout = '1s'; set local statement_timeout = '1s'; `;

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import postgres from "postgres";
 import type { ServerAddress } from "../connection-url.ts";
+import { type BatchText, createBatch, type Rows } from "./batch.ts";
 import { connectionLost, oneSocket, type SocketEvents } from "./socket.ts";
 
 /** A connection that is never silently replaced by another one. */
@@ -13,10 +14,17 @@ export interface Session {
     text: string,
   ): Promise<T & Columns>;
   /**
-   * The same for text whose rows matter only as a sign. @param onRow called while the server's answers are read, so
-   * before any NOTICE of a later query
+   * Runs several texts as one message: the server answers all of them at once, and after one that fails it reads no further.
+   * @param mark name of a setting that has been set by the time that the first of them has run
+   * @param onDone called while the server's answers are read, so before any NOTICE of a later text; not for the last one
+   * @returns the rows of each that wants them
+   * @throws BatchFailure
    */
-  signal(text: string, onRow: () => void): Promise<void>;
+  batch(
+    texts: readonly BatchText[],
+    mark: string,
+    onDone?: (index: number) => void,
+  ): Promise<readonly Rows[]>;
   /**
    * Runs a `COPY … TO STDOUT` and hands over its bytes. @param take is waited for before more is read; where it fails,
    * the rest is read and dropped, and its error thrown: the driver cannot leave a COPY half way
@@ -71,8 +79,14 @@ export function openSession(url: URL, address: ServerAddress, onNotice: (message
       // Sent at once, as `forEach` does: the driver would else wait for somebody to listen, and the order would change.
       return lastOf(await send(() => client.unsafe(text).execute())) as unknown as T & Columns;
     },
-    async signal(text, onRow) {
-      await send(() => client.unsafe(text).forEach(onRow));
+    async batch(texts, mark, onDone = () => {}) {
+      const batch = createBatch(texts, mark, onDone);
+      try {
+        await send(() => client.unsafe(batch.message).forEach(batch.hear));
+      } catch (cause) {
+        throw batch.failure(cause);
+      }
+      return batch.rows();
     },
     async copyOut(text, take) {
       await send(async () => drain(await client.unsafe(text).readable(), take));

@@ -1,6 +1,5 @@
 import { type Books, openBooks } from "../apply/bookkeeping.ts";
 import { withRunContext } from "../apply/context.ts";
-import { unguard } from "../apply/execute.ts";
 import type { Job } from "../apply/job.ts";
 import { jobsOf } from "../apply/migrate.ts";
 import { localOf } from "../apply/replay.ts";
@@ -77,7 +76,6 @@ export async function withWorkbench<T>(
                 await run([await undoJobOf({ tag: migration.tag, migration, down: local, row }, ledger, [])]);
               },
               async execute(statements) {
-                unguard(database);
                 known = undefined;
                 await database.sql.unsafe(
                   ["reset session authorization", "reset all", ...statements].join(";\n"),

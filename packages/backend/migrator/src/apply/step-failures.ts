@@ -1,0 +1,139 @@
+import type { Database } from "../database/connect.ts";
+import { codeOf, isServerError, serverWords } from "../database/failures.ts";
+import { literal } from "../database/sql-text.ts";
+import { EXIT, MigratorError, messageOf } from "../errors.ts";
+import type { Script } from "../folder/read.ts";
+import { lineOf, type NumberedStatement } from "../folder/statements.ts";
+
+/** One thing sent inside a transaction: a statement of a file, or bookkeeping of ours. */
+export interface Step {
+  readonly sql: string;
+  /** Where it stands in which file; undefined for our own statements. */
+  readonly source?: Source | undefined;
+  /** Of our own: the file whose statements have run before it. */
+  readonly after?: Script | undefined;
+}
+
+interface Source {
+  readonly script: Script;
+  /** Undefined for the commit of what the file did, which deferred constraints can stop. */
+  readonly statement?: NumberedStatement;
+}
+
+export const LOCK_LOST = "this connection does not hold the migration lock";
+export const NOT_RESET = "what earlier statements had set for the session could not be reset";
+export const FAILED_BEFORE = "the ledger does not hold the migration before it";
+export const LEDGER_UNCHANGED =
+  "the ledger is as it was before: a rule, a trigger or a policy on it may keep it so";
+
+/** An expression that fails: plain SQL has no RAISE, and PL/pgSQL would be compiled anew for every migration. */
+export function failSql(message: string): string {
+  // Not a constant, which would fail while the query is planned.
+  return `(${literal(`${message}, backend `)} || pg_catalog.pg_backend_pid())::int`;
+}
+
+/** Whether an error is one of `failSql`. */
+function isOurs(cause: unknown, words: string): boolean {
+  return codeOf(cause) === "22P02" && messageOf(cause).includes(words);
+}
+
+/** What an error says: our own words where they are ours. */
+function wordsOf(cause: unknown): readonly string[] {
+  const own = [NOT_RESET, FAILED_BEFORE, LEDGER_UNCHANGED].find((words) => isOurs(cause, words));
+  return own === undefined ? serverWords(cause) : [own];
+}
+
+/**
+ * What a failed step means.
+ * @param position 1-based, in characters of its SQL: where PostgreSQL points to
+ */
+export function explain(
+  step: Step,
+  cause: unknown,
+  database: Database,
+  position = positionOf(cause),
+): MigratorError {
+  if (isOurs(cause, LOCK_LOST)) return step.after ? lockGivenUp(step.after, cause) : lockLost(cause);
+  if (!isServerError(cause)) return connectionLost(step, cause);
+  const { host, port } = database.address;
+  return new MigratorError({
+    code: "statement-failed",
+    message: step.source
+      ? `${placeOf(step.source, position)} failed`
+      : step.after
+        ? `${step.after.fileName}: its statements ran, but ledger and run log could not be written behind them`
+        : `bookkeeping at ${host}:${port} failed`,
+    details: [
+      ...wordsOf(cause),
+      ...(isCommit(step) || step.after ? [] : ["", ...excerpt(step.sql, position)]),
+    ],
+    exitCode: EXIT.found,
+    cause,
+  });
+}
+
+function positionOf(cause: unknown): number | undefined {
+  return isServerError(cause) ? Number(cause.position) || undefined : undefined;
+}
+
+/** `0007_x.sql, statement 3 of 9, line 24` or `0007_x.sql, at its commit,` */
+function placeOf({ script, statement }: Source, position: number | undefined): string {
+  if (statement === undefined) return `${script.fileName}, at its commit,`;
+  const total = script.statements.length;
+  return `${script.fileName}, statement ${statement.number} of ${total}, line ${lineOf(statement, position)}`;
+}
+
+function isCommit({ source }: Step): boolean {
+  return source !== undefined && source.statement === undefined;
+}
+
+const EXCERPT_LINES = 5;
+
+/** The lines of the statement around the place that PostgreSQL points to. */
+function excerpt(sql: string, position: number | undefined): readonly string[] {
+  const before =
+    Array.from(sql)
+      .slice(0, (position ?? 1) - 1)
+      .join("")
+      .split("\n").length - 1;
+  const lines = sql.split("\n");
+  const from = Math.max(0, Math.min(before - 2, lines.length - EXCERPT_LINES));
+  const shown = lines.slice(from, from + EXCERPT_LINES);
+  const mark = position === undefined ? -1 : before - from;
+  return shown.map((line, index) => `${index === mark ? ">" : "|"} ${line}`);
+}
+
+function lockLost(cause: unknown): MigratorError {
+  return new MigratorError({
+    code: "lock-lost",
+    message: "this connection no longer holds the migration lock",
+    details: [
+      "either it was lost and made anew, or a pooler in transaction mode gives every transaction another session",
+    ],
+    fix: "connect to PostgreSQL directly or through a pooler in session mode, and run again",
+    exitCode: EXIT.found,
+    cause,
+  });
+}
+
+/** Within a transaction nobody else can have taken it: it began with the lock. */
+function lockGivenUp({ fileName }: Script, cause: unknown): MigratorError {
+  return new MigratorError({
+    code: "lock-lost",
+    message: `${fileName} gives up the migration lock, without which another runner may run the same`,
+    fix: "take pg_advisory_unlock_all(), or what else unlocks all of the session, out of it; then run again",
+    exitCode: EXIT.found,
+    cause,
+  });
+}
+
+function connectionLost(step: Step, cause: unknown): MigratorError {
+  return new MigratorError({
+    code: "connection-lost",
+    message: `the connection was lost${step.source ? ` while ${step.source.script.fileName} ran` : ""}`,
+    details: serverWords(cause),
+    fix: "run `migrator status` to see where the database stands, then run again: what was applied is not run twice",
+    exitCode: EXIT.found,
+    cause,
+  });
+}

@@ -15,15 +15,21 @@ test.each([
   "select 1; select 2;;",
   ";; select 1; -- one\n select 2 -- two",
   "select 1; /* one */\n",
-  "",
 ])("is closed: %s", async (sql) => {
   const pieces = piecesOf(sql) ?? [];
   expect(pieces.join("")).toBe(sql);
   // PostgreSQL's parser finds as many commands as there are pieces, and as many more as are put around them.
-  const count = async (text: string) => (text.trim() === "" ? 0 : ((await parse(text)).stmts?.length ?? 0));
+  const count = async (text: string) => (await parse(text)).stmts?.length ?? 0;
   expect(await count(sql)).toBe(pieces.length);
   expect(await count(`select 7\n;${sql}\n;select 8`)).toBe(pieces.length + 2);
 });
+
+test.each(["", " ", ";", "-- only a comment", "/* and */ ;"])(
+  "without a command is one piece: '%s'",
+  (sql) => {
+    expect(piecesOf(sql)).toEqual([sql]);
+  },
+);
 
 test.each([
   ["a string", "select 'a"],

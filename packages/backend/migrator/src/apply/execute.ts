@@ -1,15 +1,15 @@
 import type { LedgerName, Settings } from "../config.ts";
-import { BatchFailure, type BatchText, type Rows } from "../database/batch.ts";
+import type { Rows } from "../database/batch.ts";
 import type { Database } from "../database/connect.ts";
 import { isServerError } from "../database/failures.ts";
 import { holdsLockSql, lockKey } from "../database/lock.ts";
 import { type Call, combine, inlineSql, type Preparer } from "../database/prepared.ts";
 import type { Session } from "../database/session.ts";
 import { literal } from "../database/sql-text.ts";
-import { piecesOf } from "../folder/pieces.ts";
 import type { Script } from "../folder/read.ts";
-import { type NumberedStatement, withoutComments } from "../folder/statements.ts";
+import type { NumberedStatement } from "../folder/statements.ts";
 import type { RunContext } from "./context.ts";
+import { messagesOf, send } from "./messages.ts";
 import { explain, FAILED_BEFORE, failSql, LOCK_LOST, NOT_RESET, type Step } from "./step-failures.ts";
 
 /** Statements of a file as steps. */
@@ -71,7 +71,7 @@ export async function runTransaction(
   const rows: Rows[] = [];
   const sendAll = async (some: readonly Step[]) => {
     for (const message of messagesOf(some))
-      rows.push(...(await send(database, message, (step) => step === begin && onBegin())));
+      rows.push(...(await send(database, message, FRESH, (step) => step === begin && onBegin())));
   };
   try {
     // The answer to the reset is not waited for.
@@ -92,90 +92,6 @@ export async function runTransaction(
   }
   pause?.onDone();
   return rows.slice(1, -1);
-}
-
-/** Whether steps go in one message, with which others can be sent before it is answered. */
-export function isOneMessage(steps: readonly Step[]): boolean {
-  return messagesOf(steps).length <= 1;
-}
-
-/** Characters of files' SQL in one message: PostgreSQL parses all of it before it runs any. */
-const MOST_TEXT = 100_000;
-
-function messagesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
-  const messages: Step[][] = [];
-  let room = 0;
-  let open: Step[] | undefined;
-  for (const step of steps) {
-    const closed = known(step) !== undefined;
-    const size = step.source ? step.sql.length : 0;
-    if (open === undefined || !closed || size > room) {
-      open = [];
-      messages.push(open);
-      room = MOST_TEXT;
-    }
-    open.push(step);
-    room -= size;
-    if (!closed) open = undefined;
-  }
-  return messages;
-}
-
-const pieces = new WeakMap<NumberedStatement, readonly string[] | undefined>();
-
-/** What a step is made of, where it can be sent together with others. */
-function known({ sql, source }: Step): readonly string[] | undefined {
-  if (source?.statement === undefined) return [sql];
-  if (!pieces.has(source.statement))
-    // What fills a message alone need not be looked through.
-    pieces.set(source.statement, sql.length <= MOST_TEXT ? piecesOf(sql) : undefined);
-  return pieces.get(source.statement);
-}
-
-/** Sends steps as one message. @param onDone called for each while the server's answers are read */
-async function send(
-  database: Database,
-  steps: readonly Step[],
-  onDone: (step: Step | undefined) => void,
-): Promise<readonly Rows[]> {
-  const texts = steps.flatMap((step) => textsOf(step));
-  const ends = texts.flatMap(({ step }, index) => (step === texts[index + 1]?.step ? [] : [index]));
-  const isEnd = new Set(ends);
-  try {
-    const rows = await database.sql.batch(
-      texts,
-      FRESH,
-      (index) => isEnd.has(index) && onDone(texts[index]?.step),
-    );
-    onDone(steps.at(-1));
-    return ends.flatMap((index) => [rows[index] ?? []]);
-  } catch (error) {
-    if (!(error instanceof BatchFailure)) throw error;
-    const text = texts[error.index];
-    throw explain(text?.step ?? { sql: "" }, error.cause, database, text && positionIn(text, error.position));
-  }
-}
-
-/** A step, or a command of one, as it is sent. */
-interface Text extends BatchText {
-  readonly step: Step;
-  /** What of the step's SQL stands before it. */
-  readonly before: string;
-}
-
-function textsOf(step: Step): readonly Text[] {
-  let before = "";
-  return (known(step) ?? [step.sql]).map((sql) => {
-    const text = { sql, step, before, keepsRows: step.source === undefined };
-    before += sql;
-    return text;
-  });
-}
-/** Where in its step a text has failed. Where PostgreSQL does not point to a place, that is the begin of the command. */
-function positionIn({ before, sql }: Text, position: number | undefined): number | undefined {
-  if (position === undefined && before === "") return undefined;
-  const blank = sql.slice(0, sql.length - withoutComments(sql).length);
-  return Array.from(before).length + (position ?? Array.from(blank).length + 1);
 }
 
 async function sendAlone(database: Database, step: Step): Promise<void> {

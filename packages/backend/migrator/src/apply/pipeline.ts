@@ -3,8 +3,9 @@ import { createPreparer, inlineSql, isUnprepared } from "../database/prepared.ts
 import { MigratorError } from "../errors.ts";
 import { type Books, closingOf, ownStep } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
-import { freshSession, isOneMessage, runTransaction, stepsOf } from "./execute.ts";
+import { freshSession, runTransaction, stepsOf } from "./execute.ts";
 import { type Job, recordOf } from "./job.ts";
+import { isOneMessage } from "./messages.ts";
 
 /** How many migrations may be under way at once, and how many characters of SQL: enough to keep a far server busy. */
 const MOST_AHEAD = 16;

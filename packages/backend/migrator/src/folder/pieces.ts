@@ -1,7 +1,7 @@
 /**
  * The commands in a text, each up to its semicolon; together they are the text. Undefined where its end may not end what is
  * in it (a quote, a comment or a bracket that is open, or may be by some setting of the server): only where there are pieces does
- * the text mean the same with other SQL around it in one message. For the few texts that this cannot tell of, there are none.
+ * the text mean the same with other SQL around it in one message. For the few texts that this cannot tell of, there are none. At least one otherwise.
  */
 export function piecesOf(sql: string): readonly string[] | undefined {
   const pieces: string[] = [];
@@ -27,7 +27,7 @@ export function piecesOf(sql: string): readonly string[] | undefined {
   if (depth > 0) return undefined;
   const rest = sql.slice(start);
   const last = isCommand ? undefined : pieces.pop();
-  return last === undefined && rest === "" ? pieces : [...pieces, (last ?? "") + rest];
+  return rest === "" && last === undefined && pieces.length > 0 ? pieces : [...pieces, (last ?? "") + rest];
 }
 
 const BLANK = /^(?:\s|--|\/\*)/;

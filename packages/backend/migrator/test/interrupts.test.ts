@@ -13,6 +13,7 @@ import {
   readValidity,
   untilBlocked,
   untilRuns,
+  untilSleeps,
 } from "./support/sessions.ts";
 import { titled } from "./support/titled.ts";
 
@@ -175,9 +176,9 @@ test("with --json the document says what stands, too", async () => {
 test("a second signal ends the process at once, and the server undoes by itself", async () => {
   // A statement that does not listen to cancellation: the first signal has no effect.
   const stubborn = `DO $$ BEGIN WHILE to_regclass('quick') IS NULL LOOP BEGIN PERFORM pg_sleep(0.2);
-    EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$ /* stubborn part */;`;
+    EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;`;
   const { database, cli, args } = await start([BASE, { tag: "0001_stubborn", sql: `${hit(1)}${stubborn}` }]);
-  await untilRuns(database.sql, "stubborn part");
+  await untilSleeps(database.sql, "0001_stubborn");
   cli.kill("SIGINT");
   await cli.untilItSays("once more stops at once");
   cli.kill("SIGINT");

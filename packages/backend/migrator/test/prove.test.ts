@@ -296,7 +296,7 @@ describe("prove", () => {
     ]);
     const process = await startCli(["prove", "--migrations", folder, "--url", database.url]);
     const sleeping = () => database.sql<{ name: string }[]>`
-      select datname as name from pg_stat_activity where query like '%proof_guest%pg_sleep(60)%' and pid <> pg_backend_pid()`;
+      select datname as name from pg_stat_activity where query like '/* 0000_slow.sql */%' and wait_event = 'PgSleep'`;
     await expect.poll(async () => (await sleeping()).length, { timeout: 10_000 }).toBe(1);
     const [{ name = "" } = {}] = await sleeping();
     const left = () => database.sql`

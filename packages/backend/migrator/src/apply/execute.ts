@@ -176,10 +176,10 @@ function proofOf(ledger: LedgerName, fresh: string, onlyIf: Call | undefined): C
     },
     values: [literal(fresh)],
   };
-  return combine("proof", onlyIf ? [isFresh, onlyIf] : [isFresh], (reset = "", condition = "true") => {
+  return combine("proof", onlyIf ? [isFresh, onlyIf] : [isFresh], (reset = "", condition?: string) => {
     const conditions = [
       { sql: reset, otherwise: NOT_RESET },
-      { sql: condition, otherwise: FAILED_BEFORE },
+      ...(condition === undefined ? [] : [{ sql: condition, otherwise: FAILED_BEFORE }]),
     ];
     return `select ${provenSql(ledger, "1", conditions)}`;
   });

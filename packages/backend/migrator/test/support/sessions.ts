@@ -58,6 +58,13 @@ export async function untilRuns(sql: Sql, text: string): Promise<Backend> {
   });
 }
 
+/** Waits until a runner's backend is in a `pg_sleep` of a migration with this name. */
+export async function untilSleeps(sql: Sql, tag: string): Promise<Backend> {
+  return until(`a runner that sleeps in ${tag}`, async () =>
+    (await readRunners(sql)).find(({ query, wait }) => query.includes(`${tag}.sql`) && wait === "Timeout"),
+  );
+}
+
 /** Waits until a runner's backend waits for a lock on a relation, a transaction or a row. */
 export async function untilBlocked(sql: Sql): Promise<Backend> {
   return until("a runner that waits for a lock", async () =>

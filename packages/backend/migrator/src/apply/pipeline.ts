@@ -78,10 +78,11 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
   const sendAhead = (from: number, room: number) => {
     for (let index = from, left = room; index < from + MOST_AHEAD && !signal.aborted; index++) {
       const job = jobs[index];
-      if (job === undefined || !isWhole(job) || !leavesRoom(job)) return;
+      if (job === undefined) return;
       left -= textOf(job);
-      if (left < 0) return;
-      if (!underWay.has(index)) send(index, job, 0);
+      if (underWay.has(index)) continue;
+      if (left < 0 || !isWhole(job) || !leavesRoom(job)) return;
+      send(index, job, 0);
     }
   };
   return {

@@ -307,6 +307,9 @@ describe("transactions", () => {
     const { pid } = await untilRuns(database.sql, "SELECT pg_sleep(10)");
     await database.sql`select pg_terminate_backend(${pid})`;
     const error = await run;
+    expect(error.details).toEqual([
+      "the server closed the connection: terminating connection due to administrator command (57P01)",
+    ]);
     expect(error.state).toBe("0000_author was applied; 0001_cut was undone whole");
     expect(await readTables(database.sql)).toEqual(["author"]);
     expect(await readLedgerRows(database.sql)).toHaveLength(1);
@@ -458,6 +461,19 @@ describe("warnings", () => {
     expect(documentOf(await runCli([...args, "--json"]))).toMatchObject({
       problems: [{ code: "not-in-journal" }],
     });
+  });
+
+  test("those with the same fix share it", async () => {
+    const { url } = await createTestDatabase();
+    const folder = await makeFolder(THREE);
+    for (const name of ["0001_author_born", "0002_book"])
+      await rm(join(folder, "meta", `${name.slice(0, 4)}_snapshot.json`));
+    await writeFile(join(folder, "0009_lost.sql"), "SELECT 1;");
+    const { stderr } = await runCli(["migrate", "--migrations", folder, "--url", url]);
+    expect(stderr.replaceAll(/: .*/g, "").split("\n")).toEqual([
+      ...["warning not-in-journal", "  fix", "warning snapshot-missing", "warning snapshot-missing", "  fix"],
+      ...["applying 3 migrations", ""],
+    ]);
   });
 
   test("notices of PostgreSQL are shown with the migration they come from", async () => {

@@ -37,14 +37,14 @@ function meaningOf(cause: unknown, what: string, { lockTimeoutMs }: Limits) {
     return {
       code: "ledger-locked",
       message: `${what} could not be read within ${lockTimeoutMs} ms: another session has locked it`,
-      fix: "wait for what is in the way or end it (SELECT pg_terminate_backend(<pid>);), then run again; or wait longer: --lock-timeout, MIGRATOR_LOCK_TIMEOUT",
+      fix: "wait for what is in the way or end it (SELECT pg_terminate_backend(<pid>);), then run again; or wait longer: MIGRATOR_LOCK_TIMEOUT, and where the command has it --lock-timeout",
     };
   }
   if (codeOf(cause) === "57014") {
     return {
       code: "read-cancelled",
       message: `the reading of ${what} was cancelled`,
-      fix: "run again; where its time was up, give it more: --statement-timeout, MIGRATOR_STATEMENT_TIMEOUT",
+      fix: "run again; where its time was up, give it more: MIGRATOR_STATEMENT_TIMEOUT, and where the command has it --statement-timeout",
     };
   }
   return {

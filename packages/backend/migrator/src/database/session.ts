@@ -2,6 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import postgres from "postgres";
 import type { ServerAddress } from "../connection-url.ts";
 import { type BatchText, createBatch, type Rows } from "./batch.ts";
+import { codeOf } from "./failures.ts";
 import { connectionLost, oneSocket, type SocketEvents } from "./socket.ts";
 
 /** A connection that is never silently replaced by another one. */
@@ -52,26 +53,30 @@ const LAST_WORDS_MS = 50;
 /** Connects with the first query. Once the connection is lost, every query fails, those under way included. */
 export function openSession(url: URL, address: ServerAddress, onNotice: (message: string) => void): Session {
   let lost = false;
+  let lastWords: string | undefined;
   // The driver forgets a query that was sent between an error on the socket and its close: nobody would ever hear of it.
   const waiting = new Set<(error: Error) => void>();
   let onLeft = () => {};
   const client = createClient(url, address, onNotice, {
     onFinish: () => onLeft(),
-    onClose: () => {
+    onClose: (words) => {
       lost = true;
+      lastWords = words;
       // After an orderly end nobody waits for last words, and neither shall the process.
       if (waiting.size > 0)
         setTimeout(() => {
-          for (const fail of waiting) fail(connectionLost());
+          for (const fail of waiting) fail(connectionLost(words));
         }, LAST_WORDS_MS);
     },
   });
   const send = <T>(query: () => PromiseLike<T>): Promise<T> =>
     new Promise((resolve, reject) => {
-      if (lost) return reject(connectionLost());
+      if (lost) return reject(connectionLost(lastWords));
       waiting.add(reject);
+      const fail = (error: unknown) =>
+        reject(codeOf(error) === "CONNECTION_CLOSED" ? connectionLost(lastWords) : error);
       query()
-        .then(resolve, reject)
+        .then(resolve, fail)
         .then(() => waiting.delete(reject));
     });
   return {

@@ -5,8 +5,11 @@ import type { ServerAddress } from "../connection-url.ts";
 export interface SocketEvents {
   /** All that was to be sent is with the system, our goodbye included. */
   onFinish(): void;
-  /** It is closed, by whomever. */
-  onClose(): void;
+  /**
+   * It is closed, by whomever.
+   * @param words why the server has ended the session, where it said so and no encryption hides it
+   */
+  onClose(words: string | undefined): void;
 }
 
 /**
@@ -28,13 +31,29 @@ export function oneSocket(
       failure = error;
       return broken(error);
     });
-    return socket.once("finish", onFinish).once("close", onClose);
+    let last: Buffer | undefined;
+    socket.on("data", (bytes) => {
+      last = bytes;
+    });
+    return socket.once("finish", onFinish).once("close", () => onClose(last && lastWordsIn(last)));
   };
 }
 
-/** What became of a query whose connection is gone. */
-export function connectionLost(): Error {
-  return failed("CONNECTION_LOST", "the connection was closed");
+/** What became of a query whose connection is gone. @param words the server's last */
+export function connectionLost(words?: string): Error {
+  return failed(
+    "CONNECTION_LOST",
+    words === undefined ? "the connection was closed" : `the server closed the connection: ${words}`,
+  );
+}
+
+/** From an ErrorResponse: its fields are a letter, a text and a zero each. The driver forgets one that is followed by no other message. */
+function lastWordsIn(bytes: Buffer): string | undefined {
+  const start = bytes.lastIndexOf("VFATAL\0");
+  if (start < 0) return undefined;
+  const fields = bytes.toString("utf8", start).split("\0");
+  const field = (letter: string) => fields.find((text) => text.startsWith(letter))?.slice(1);
+  return `${field("M")} (${field("C")})`;
 }
 
 function open({ host, port }: ServerAddress, timeoutMs: number): Promise<Socket> {

@@ -1,5 +1,5 @@
 import type { LedgerRow } from "./database/ledger.ts";
-import type { PartialRun } from "./database/run-log.ts";
+import type { PartialRun } from "./database/run-log-rows.ts";
 import type { Migration, MigrationFolder } from "./folder/read.ts";
 import {
   downUnfinished,

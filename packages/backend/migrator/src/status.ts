@@ -1,6 +1,6 @@
 import type { Settings } from "./config.ts";
 import { showServer } from "./database/inspect.ts";
-import { type LastRun, type RunRow, readLastRuns, readRuns } from "./database/run-log.ts";
+import { type LastRun, type RunRow, readLastRuns, readRuns } from "./database/run-log-rows.ts";
 import { type Listener, SILENT } from "./events.ts";
 import type { MigrationState, PlanEntry } from "./plan.ts";
 import type { Problem } from "./problem.ts";

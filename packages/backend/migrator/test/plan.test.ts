@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { LedgerRow } from "../src/database/ledger.ts";
-import type { PartialRun } from "../src/database/run-log.ts";
+import type { PartialRun } from "../src/database/run-log-rows.ts";
 import { type Migration, type MigrationFolder, parseDown, type SnapshotHead } from "../src/folder/read.ts";
 import { type MigrationState, type PlanOptions, planMigrations } from "../src/plan.ts";
 import type { Problem, ProblemCode } from "../src/problem.ts";

@@ -1,6 +1,7 @@
 import type { LedgerCondition } from "../database/ledger.ts";
 import type { Call } from "../database/prepared.ts";
-import type { Direction, PartialRun, RunRecord } from "../database/run-log.ts";
+import type { Direction, RunRecord } from "../database/run-log.ts";
+import type { PartialRun } from "../database/run-log-rows.ts";
 import type { Expected } from "../events.ts";
 import type { Migration, Script } from "../folder/read.ts";
 import type { Segment } from "../folder/segments.ts";

@@ -4,7 +4,7 @@ import type { Database } from "../database/connect.ts";
 import { showServer } from "../database/inspect.ts";
 import { hasRows, insertRow, type LedgerRow } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
-import type { PartialRun } from "../database/run-log.ts";
+import type { PartialRun } from "../database/run-log-rows.ts";
 import { type Expected, type Listener, SILENT } from "../events.ts";
 import type { Migration, Script } from "../folder/read.ts";
 import { segmentsOf } from "../folder/segments.ts";

@@ -3,7 +3,7 @@ import { type Database, withDatabase } from "../database/connect.ts";
 import { type Inspection, inspect, showServer } from "../database/inspect.ts";
 import { deleteRow, lacksRow } from "../database/ledger.ts";
 import { withLock } from "../database/lock.ts";
-import type { PartialRun } from "../database/run-log.ts";
+import type { PartialRun } from "../database/run-log-rows.ts";
 import { MigratorError } from "../errors.ts";
 import { type Listener, SILENT } from "../events.ts";
 import { readFolder } from "../folder/read.ts";

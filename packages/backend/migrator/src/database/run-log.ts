@@ -4,13 +4,12 @@ import type { LedgerName } from "../config.ts";
 import { cutName, LONGEST_NAME_BYTES } from "../ledger-name.ts";
 import { VERSION } from "../version.ts";
 import type { Database } from "./connect.ts";
-import { codeOf } from "./failures.ts";
 import { ledgerTable } from "./ledger.ts";
 import type { Call } from "./prepared.ts";
-import { boundedSql, type Reading, readFailure, showTable } from "./reading.ts";
 import { literal } from "./sql-text.ts";
 
 export type Direction = "up" | "down";
+export type Outcome = "done" | "failed" | "partial";
 
 /** A run of one migration, as the log keeps it. */
 export interface RunRecord {
@@ -26,49 +25,6 @@ export interface RunRecord {
   readonly note?: string | undefined;
 }
 
-/** When a migration was last applied, or undone, and how long that took. */
-export interface LastRun {
-  readonly tag: string;
-  /** As in the ledger at that time. */
-  readonly hash: string;
-  readonly direction: Direction;
-  /** ISO 8601, UTC. */
-  readonly finishedAt: string;
-  readonly durationMs: number;
-}
-
-/** A run that was cut between two segments of its file. */
-export interface PartialRun {
-  readonly id: number;
-  readonly tag: string;
-  readonly direction: Direction;
-  readonly scriptHash: string;
-  /** How many segments of the file stand. */
-  readonly completed: number;
-  /** Index of a lone statement that was begun and may or may not have ended; null when none was. */
-  readonly begun: number | null;
-  /** Oids of what that statement is about, as it was before: of the table's indexes where it builds one. */
-  readonly before: readonly number[];
-}
-
-/** A row of the log, for people. */
-export interface RunRow {
-  readonly id: number;
-  readonly tag: string;
-  readonly direction: Direction;
-  readonly outcome: "done" | "failed" | "partial";
-  /** ISO 8601, UTC. */
-  readonly startedAt: string;
-  readonly durationMs: number;
-  readonly statements: number;
-  readonly retries: number;
-  readonly error: string | null;
-  readonly role: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly version: string;
-}
-
 /** Our side table: beside the ledger, never in it. A name too long for PostgreSQL is shortened, the same way each time. */
 export function runLogName({ schema, table }: LedgerName): LedgerName {
   const plain = `${table}_runs`;
@@ -77,7 +33,7 @@ export function runLogName({ schema, table }: LedgerName): LedgerName {
   return { schema, table: cutName(table, LONGEST_NAME_BYTES - ending.length) + ending };
 }
 
-function tableOf(ledger: LedgerName): string {
+export function runLogTable(ledger: LedgerName): string {
   return ledgerTable(runLogName(ledger));
 }
 
@@ -109,7 +65,7 @@ export const RUN_LOG_COLUMNS: readonly string[] = Object.keys(COLUMNS);
 
 export function createRunLogSql(ledger: LedgerName): string {
   const columns = Object.entries(COLUMNS).map(([name, definition]) => `${name} ${definition}`);
-  return `create table ${tableOf(ledger)} (\n  ${columns.join(",\n  ")}\n)`;
+  return `create table ${runLogTable(ledger)} (\n  ${columns.join(",\n  ")}\n)`;
 }
 
 /** Adds what a log of an older version lacks. */
@@ -117,7 +73,7 @@ export function upgradeRunLogSql(ledger: LedgerName): string {
   const columns = Object.entries(COLUMNS).map(
     ([name, definition]) => `add column if not exists ${name} ${definition}`,
   );
-  return `alter table ${tableOf(ledger)} ${columns.join(", ")}`;
+  return `alter table ${runLogTable(ledger)} ${columns.join(", ")}`;
 }
 
 /** Time since the transaction began, in ms. */
@@ -156,7 +112,7 @@ export function insertPartialSql(ledger: LedgerName, run: RunRecord): string {
 
 /** Closes runs of a file that were cut before anything of it stood: the next one begins anew. */
 export function closeEmptyPartialsSql(ledger: LedgerName, { tag, direction }: RunRecord): string {
-  return `update ${tableOf(ledger)} set outcome = 'failed', error = coalesce(error, 'cut before anything stood')
+  return `update ${runLogTable(ledger)} set outcome = 'failed', error = coalesce(error, 'cut before anything stood')
     where outcome = 'partial' and tag = ${literal(tag)} and direction = ${literal(direction)} and completed = 0 and begun is null`;
 }
 
@@ -167,12 +123,12 @@ export function beginSegmentSql(
   index: number,
   before: readonly number[],
 ): string {
-  return `update ${tableOf(ledger)} set begun = ${index}, indexes_before = '{${before.join(",")}}' where id = ${id}`;
+  return `update ${runLogTable(ledger)} set begun = ${index}, indexes_before = '{${before.join(",")}}' where id = ${id}`;
 }
 
 /** Says that the lone statement which was begun has not been done. */
 export function noteRefusalSql(ledger: LedgerName, id: number): string {
-  return `update ${tableOf(ledger)} set begun = null, indexes_before = null where id = ${id}`;
+  return `update ${runLogTable(ledger)} set begun = null, indexes_before = null where id = ${id}`;
 }
 
 /** Says that one more segment stands. @param elapsed SQL for the ms that it took */
@@ -182,18 +138,18 @@ export function completeSegmentSql(
   index: number,
   { elapsed, retries }: { readonly elapsed: string; readonly retries: number },
 ): string {
-  return `update ${tableOf(ledger)} set completed = ${index + 1}, begun = null, error = null,
+  return `update ${runLogTable(ledger)} set completed = ${index + 1}, begun = null, error = null,
     finished_at = pg_catalog.clock_timestamp(), duration_ms = duration_ms + ${elapsed}, retries = retries + ${retries} where id = ${id}`;
 }
 
 export function finishPartialSql(ledger: LedgerName, id: number, note?: string): string {
   const error = note === undefined ? "null" : literal(note);
-  return `update ${tableOf(ledger)} set outcome = 'done', error = ${error} where id = ${id} returning duration_ms as "durationMs"`;
+  return `update ${runLogTable(ledger)} set outcome = 'done', error = ${error} where id = ${id} returning duration_ms as "durationMs"`;
 }
 
 /** Ends a cut run for good: it is not taken up again. */
 export function forgetPartialSql(ledger: LedgerName, id: number): string {
-  return `update ${tableOf(ledger)} set outcome = 'failed', error = coalesce(error || '; ', '') || 'forgotten' where id = ${id}`;
+  return `update ${runLogTable(ledger)} set outcome = 'failed', error = coalesce(error || '; ', '') || 'forgotten' where id = ${id}`;
 }
 
 /** Lets the commands of one message write where sessions are read-only by default; first among them. */
@@ -209,7 +165,7 @@ export async function notePartialError(
   id: number,
   error: string,
 ): Promise<void> {
-  const sql = `update ${tableOf(ledger)} set error = ${literal(error)} where id = ${id}`;
+  const sql = `update ${runLogTable(ledger)} set error = ${literal(error)} where id = ${id}`;
   await database.sql.unsafe(SHORTLY + sql).catch(() => undefined);
 }
 
@@ -231,7 +187,7 @@ interface Timing {
   readonly started: string;
   /** SQL, ms. */
   readonly duration: string;
-  readonly outcome: RunRow["outcome"];
+  readonly outcome: Outcome;
   /** SQL. */
   readonly completed?: string;
 }
@@ -278,58 +234,5 @@ function timed({ started, duration, outcome, completed = "null" }: Timing): Valu
 }
 
 function insertSql(ledger: LedgerName, values: Values): string {
-  return `insert into ${tableOf(ledger)} (${Object.keys(values).join(", ")}) values (${Object.values(values).join(", ")})`;
-}
-
-/** The last finished run of each tag and hash, newest first; none where the table is missing or may not be read. */
-export async function readLastRuns(database: Database, reading: Reading): Promise<readonly LastRun[]> {
-  return read<LastRun>(
-    database,
-    reading,
-    `select tag, hash, direction, duration_ms as "durationMs", ${isoOf("finished_at")} as "finishedAt"
-    from (select distinct on (tag, hash) * from ${tableOf(reading.ledger)} where outcome = 'done' order by tag, hash, id desc) last
-    order by id desc`,
-  );
-}
-
-/** Runs that were cut and not finished since. */
-export async function readPartialRuns(database: Database, reading: Reading): Promise<readonly PartialRun[]> {
-  return read<PartialRun>(
-    database,
-    reading,
-    `select id::int, tag, direction, script_hash as "scriptHash", completed, begun,
-      coalesce(to_json(indexes_before), '[]') as before
-    from ${tableOf(reading.ledger)} where outcome = 'partial' and completed + coalesce(begun + 1, 0) > 0 order by id`,
-  );
-}
-
-/** The last runs, newest first. */
-export async function readRuns(
-  database: Database,
-  reading: Reading,
-  most: number,
-): Promise<readonly RunRow[]> {
-  return read<RunRow>(
-    database,
-    reading,
-    `select id::int, tag, direction, outcome, ${isoOf("started_at")} as "startedAt", duration_ms as "durationMs",
-      statements, retries, error, role, host, pid, version
-    from ${tableOf(reading.ledger)} order by id desc limit ${most}`,
-  );
-}
-
-/** Nothing where the log is missing, not readable, or of an older version. @throws MigratorError */
-async function read<T extends object>(
-  database: Database,
-  { ledger, limits }: Reading,
-  sql: string,
-): Promise<readonly T[]> {
-  return database.sql.unsafe<T[]>(boundedSql(limits, sql)).catch((error: unknown) => {
-    if (["42P01", "3F000", "42501", "42703"].includes(codeOf(error) ?? "")) return [];
-    throw readFailure(error, `the run log ${showTable(runLogName(ledger))}`, limits);
-  });
-}
-
-function isoOf(column: string): string {
-  return `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+  return `insert into ${runLogTable(ledger)} (${Object.keys(values).join(", ")}) values (${Object.values(values).join(", ")})`;
 }

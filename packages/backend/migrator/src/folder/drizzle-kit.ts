@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import type { FolderSettings } from "../config.ts";
 import { MigratorError } from "../errors.ts";
-import { type Journal, journalPath, parseJournal } from "./read.ts";
+import { type Journal, journalPath, parseJournal } from "./journal.ts";
 
 /** Names of the files in a folder, and its journal. */
 export interface FolderState {

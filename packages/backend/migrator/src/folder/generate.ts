@@ -15,7 +15,8 @@ import {
   takeBack,
   targetArgs,
 } from "./drizzle-kit.ts";
-import { downFileName, journalPath, parseJournal, snapshotPath } from "./read.ts";
+import { journalPath, parseJournal } from "./journal.ts";
+import { downFileName, snapshotPath } from "./read.ts";
 
 export interface GenerateOptions {
   /** Descriptive, in snake_case. */

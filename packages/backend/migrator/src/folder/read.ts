@@ -1,10 +1,11 @@
 import { hash } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import * as z from "zod/mini";
-import { MigratorError, messageOf } from "../errors.ts";
+import { MigratorError } from "../errors.ts";
+import { isUpFile, type Journal, journalPath, readJournal } from "./journal.ts";
 import { type Statement, splitStatements } from "./statements.ts";
 
 /** One entry of the journal with its files. */
@@ -53,24 +54,6 @@ export interface MigrationFolder {
   readonly orphans: readonly string[];
 }
 
-const journalSchema = z.looseObject({
-  version: z.string(),
-  // "pg" where an old drizzle-kit began the journal: no later one changes that, not even `drizzle-kit up`.
-  dialect: z.enum(["postgresql", "pg"]),
-  entries: z.array(
-    // Loose: whoever writes the journal back keeps what else an entry has.
-    z.looseObject({
-      idx: z.int(),
-      when: z.int(),
-      tag: z.string().check(z.minLength(1)),
-      breakpoints: z.boolean(),
-    }),
-  ),
-});
-
-/** Journal of a folder, in Drizzle's form. */
-export type Journal = z.infer<typeof journalSchema>;
-
 /** How many migrations are read without a pause: a millisecond's work. */
 const FILES_AT_ONCE = 16;
 
@@ -110,10 +93,6 @@ export function indexOfTag(folder: MigrationFolder, tag: string, flag: string): 
     state: "nothing was changed",
     fix: `give ${flag} one of these`,
   });
-}
-
-export function journalPath(folder: string): string {
-  return join(folder, "meta", "_journal.json");
 }
 
 /** Snapshots are named by the tag's number: `0007_wishlist_items` has `0007_snapshot.json`. */
@@ -238,71 +217,6 @@ async function listFolder(path: string): Promise<readonly string[]> {
   }
 }
 
-async function readJournal(path: string, names: ReadonlySet<string>): Promise<Journal> {
-  const file = journalPath(path);
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw journalMissing(file, names, cause);
-  });
-  return parseJournal(file, text);
-}
-
-/** @throws MigratorError `journal-broken` */
-export function parseJournal(file: string, text: string): Journal {
-  let value: unknown;
-  try {
-    value = JSON.parse(withoutMark(text));
-  } catch (cause) {
-    throw journalBroken(file, `not JSON: ${messageOf(cause)}`, cause);
-  }
-  const parsed = journalSchema.safeParse(value);
-  if (parsed.success) return withoutTwins(file, parsed.data);
-  const reasons = parsed.error.issues.map(
-    (issue) => `${issue.path.join(".") || "the whole file"}: ${issue.message}`,
-  );
-  throw journalBroken(file, reasons.join("; "), parsed.error);
-}
-
-/** A merge that kept both sides' entry of one file would have it run twice. */
-function withoutTwins(file: string, journal: Journal): Journal {
-  const tags = journal.entries.map(({ tag }) => tag);
-  const [twin] = tags.filter((tag, index) => tags.indexOf(tag) !== index);
-  if (twin === undefined) return journal;
-  throw new MigratorError({
-    code: "journal-broken",
-    message: `${file} names ${twin} more than once`,
-    details: ["each entry would run the file again"],
-    state: "nothing was applied",
-    fix: "take all but the first of these entries out (a merge that kept both sides is the usual reason)",
-  });
-}
-
-/** Without the byte order mark that some editors write, and that JSON does not know. */
-function withoutMark(text: string): string {
-  return text.replace(/^\uFEFF/, "");
-}
-
-function journalBroken(file: string, reason: string, cause: unknown): MigratorError {
-  return new MigratorError({
-    code: "journal-broken",
-    message: `${file} is not a Drizzle journal`,
-    details: [reason],
-    state: "nothing was applied",
-    fix: "restore the file from version control (a merge conflict left in it is the usual reason)",
-    cause,
-  });
-}
-
-function journalMissing(file: string, names: ReadonlySet<string>, cause: unknown): MigratorError {
-  const known = [...names].some(isUpFile) ? " although SQL files lie beside it" : "";
-  return new MigratorError({
-    code: "journal-missing",
-    message: `there is no journal at ${file}${known}`,
-    state: "nothing was applied",
-    fix: "name a folder made by drizzle-kit (--migrations <folder>), or make the first migration with `migrator generate`",
-    cause,
-  });
-}
-
 function v1Layout(path: string, hasJournal: boolean): MigratorError {
   const layout = hasJournal
     ? "holds migrations in the layout of Drizzle v1 (a folder each) beside a journal: what is run would depend on the reader"
@@ -317,8 +231,4 @@ function v1Layout(path: string, hasJournal: boolean): MigratorError {
 
 function hasV1Layout(path: string, names: ReadonlySet<string>): boolean {
   return [...names].some((name) => /^\d{14}_/.test(name) && existsSync(join(path, name, "migration.sql")));
-}
-
-function isUpFile(name: string): boolean {
-  return name.endsWith(".sql") && !name.endsWith(".down.sql");
 }

@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import type { RunRow } from "../database/run-log.ts";
+import type { RunRow } from "../database/run-log-rows.ts";
 import type { MigrationState } from "../plan.ts";
 import type { Status, StatusMigration } from "../status.ts";
 import { lineColors as colors, type Output } from "./output.ts";

@@ -1,5 +1,5 @@
 import type { Database } from "../database/connect.ts";
-import type { LastRun } from "../database/run-log.ts";
+import type { LastRun } from "../database/run-log-rows.ts";
 import type { Session } from "../database/session.ts";
 import { lineOf } from "../folder/statements.ts";
 import { classOf, type DurationClass, estimate, type Pace, timeServer } from "./durations.ts";

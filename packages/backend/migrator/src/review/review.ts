@@ -6,7 +6,7 @@ import { readCatalog } from "../catalog/read.ts";
 import type { Settings } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { showServer } from "../database/inspect.ts";
-import { readLastRuns } from "../database/run-log.ts";
+import { readLastRuns } from "../database/run-log-rows.ts";
 import { warnOfMajors, withScratch } from "../database/scratch.ts";
 import { type Listener, SILENT } from "../events.ts";
 import type { Problem } from "../problem.ts";

@@ -21,6 +21,7 @@ function cancelled(database: Database, ...beginnings: readonly string[]): Databa
   const sql: Database["sql"] = {
     ...database.sql,
     unsafe: (text) => database.sql.unsafe(textOf(text)),
+    signal: (text, onRow) => database.sql.signal(textOf(text), onRow),
     batch: (texts, ...how) =>
       database.sql.batch(
         texts.map((text) => ({ ...text, sql: textOf(text.sql) })),

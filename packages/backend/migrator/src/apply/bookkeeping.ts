@@ -16,7 +16,7 @@ import { identifier } from "../database/sql-text.ts";
 import type { Listener } from "../events.ts";
 import type { Script } from "../folder/read.ts";
 import { provenSql } from "./execute.ts";
-import { LEDGER_UNCHANGED, type Step } from "./step-failures.ts";
+import type { Step } from "./step-failures.ts";
 
 /** How a run keeps its books: what is still to be made, and whether the run log can be written. */
 export interface Books {
@@ -57,7 +57,7 @@ export function closingOf(books: Books, ledger: LedgerName, inLedger: Call, run:
   // One statement: the server plans and runs it in half the time of two. The file may have given the lock up, or something
   // else may keep the ledger as it is: a trigger, a policy.
   const took = provenSql(ledger, '(select "durationMs" from log)', [
-    { sql: "exists (select from ledger)", otherwise: LEDGER_UNCHANGED },
+    { sql: "exists (select from ledger)", missed: "ledger" },
   ]);
   return combine(
     "closing",

@@ -1,7 +1,8 @@
+import { randomBytes } from "node:crypto";
 import type { LedgerName, Settings } from "../config.ts";
 import type { Rows } from "../database/batch.ts";
 import type { Database } from "../database/connect.ts";
-import { isServerError } from "../database/failures.ts";
+import { codeOf } from "../database/failures.ts";
 import { holdsLockSql, lockKey } from "../database/lock.ts";
 import { type Call, combine, inlineSql, type Preparer } from "../database/prepared.ts";
 import type { Session } from "../database/session.ts";
@@ -10,7 +11,7 @@ import type { Script } from "../folder/read.ts";
 import type { NumberedStatement } from "../folder/statements.ts";
 import type { RunContext } from "./context.ts";
 import { messagesOf, send } from "./messages.ts";
-import { explain, FAILED_BEFORE, failSql, LOCK_LOST, NOT_RESET, type Step } from "./step-failures.ts";
+import { explain, failSql, type Requirement, type Step, StepFailure } from "./step-failures.ts";
 
 /** Statements of a file as steps. */
 export function stepsOf(script: Script, statements: readonly NumberedStatement[]): readonly Step[] {
@@ -25,7 +26,7 @@ export interface TransactionOptions {
   readonly ask?: Preparer["sqlOf"];
   /** False where a later commit of the run is waited for: with it on the disk all before it are. */
   readonly awaitDisk?: boolean;
-  /** Called when the server has begun it, before any of its NOTICEs. */
+  /** Called when the server comes to it, before any of its NOTICEs: some come of parsing it. */
   readonly onBegin?: () => void;
   /** Work in the middle, for which the transaction is not sent as a whole. */
   readonly pause?: Pause | undefined;
@@ -49,11 +50,12 @@ let count = 0;
 /**
  * Runs steps in one transaction that first proves that this backend holds the lock. From its BEGIN to its end it is one
  * message, so that a migration costs one round trip, and none of it can run without the rest: whatever fails, PostgreSQL
- * reads no further. What is too much for one message, or cannot be joined, goes in several, each once the one before it is
+ * runs no more of it. What is too much for one message, or cannot be joined, goes in several, each once the one before it is
  * answered.
  *
- * A cancellation may also hit what resets the session before it: then the transaction fails at its start.
- * @returns the rows of each step that is not of a file
+ * A cancellation may also hit what resets the session before it: then the transaction fails at its start. One that comes
+ * after the commit is a failure to the server, but none of ours.
+ * @returns the rows of each step, none for those of a file
  * @throws MigratorError `statement-failed`, `permission-denied`, `lock-lost`, `connection-lost`; then nothing is committed
  * (after `connection-lost` that is not known)
  */
@@ -64,38 +66,40 @@ export async function runTransaction(
 ): Promise<readonly Rows[]> {
   const fresh = `${process.pid}_${++count}`;
   const script = steps.find(({ source }) => source)?.source?.script;
-  const reset: Step = { sql: `${freshSession(database)}; set ${FRESH} = ${literal(fresh)}` };
-  const begin: Step = { sql: `${titleOf(script)}${beginSql(settings, fresh, how)}` };
+  const reset: Step = { sql: `${freshSession(database)}; set ${FRESH} = ${literal(fresh)}; show ${FRESH}` };
+  const begin: Step = { sql: beginSql(settings, fresh, how) };
   const last: Step = { sql: end, source: script && { script } };
-  const { after = steps.length } = pause ?? {};
+  const all = [begin, ...steps, ...(end === "commit" ? [XID] : []), last];
+  const half = pause ? 1 + pause.after : all.length;
   const rows: Rows[] = [];
   const sendAll = async (some: readonly Step[]) => {
+    const title = titleOf(script);
     for (const message of messagesOf(some))
-      rows.push(...(await send(database, message, FRESH, (step) => step === begin && onBegin())));
+      rows.push(...(await send(database, message, { mark: FRESH, title })));
   };
   try {
     // The answer to the reset is not waited for.
-    const opening = [
-      sendAlone(database, reset),
-      sendAll([begin, ...steps.slice(0, after), ...(pause ? [] : [last])]),
-    ];
+    const opening = [sendReset(database, reset, onBegin), sendAll(all.slice(0, half))];
     for (const result of await Promise.allSettled(opening))
       if (result.status === "rejected") throw result.reason;
     if (pause) {
       await pause.work();
-      await sendAll([...steps.slice(after), last]);
+      await sendAll(all.slice(half));
     }
   } catch (error) {
-    await leaveTransaction(database);
-    await pause?.onFailed(error);
-    throw error;
+    const failure = await fateOf(database, error, last);
+    if (failure !== undefined) {
+      await pause?.onFailed(failure);
+      throw failure;
+    }
+    rows.push(...(error as StepFailure).rows);
   }
   pause?.onDone();
-  return rows.slice(1, -1);
+  return rows.slice(1, steps.length + 1);
 }
 
-async function sendAlone(database: Database, step: Step): Promise<void> {
-  await database.sql.unsafe(step.sql).catch((cause: unknown) => {
+async function sendReset(database: Database, step: Step, onDone: () => void): Promise<void> {
+  await database.sql.signal(step.sql, onDone).catch((cause: unknown) => {
     throw explain(step, cause, database);
   });
 }
@@ -105,32 +109,52 @@ function titleOf(script: Script | undefined): string {
   return script && /^[\w.-]+$/.test(script.fileName) ? `/* ${script.fileName} */ ` : "";
 }
 
-/** Sessions on the way out of a transaction that failed: of those sent ahead of each other all fail, and one ROLLBACK will do. */
-const leaving = new WeakMap<Session, Promise<void>>();
+/** Asked before a commit, so that its fate can be asked for afterwards. */
+const XID: Step = { sql: "select pg_catalog.pg_current_xact_id_if_assigned()::text as xid" };
 
-function leaveTransaction(database: Database): Promise<void> {
+/**
+ * Leaves a transaction that has failed. @returns its failure; undefined where it was committed all the same: the server may
+ * notice a cancellation only after that
+ */
+async function fateOf(database: Database, error: unknown, last: Step): Promise<unknown> {
+  await leaveTransaction(database);
+  if (!(error instanceof StepFailure) || error.step !== last) return error;
+  const xid = error.rows.at(-1)?.[0]?.xid;
+  if (typeof xid !== "string") return error;
+  try {
+    const [row] = await insist(database, `select pg_catalog.pg_xact_status(${literal(xid)}::xid8) as status`);
+    return row?.status === "committed" ? undefined : error;
+  } catch (cause) {
+    return explain(last, cause, database);
+  }
+}
+
+/** Sessions on the way out of a transaction that failed: of those sent ahead of each other all fail, and one ROLLBACK will do. */
+const leaving = new WeakMap<Session, Promise<unknown>>();
+
+function leaveTransaction(database: Database): Promise<unknown> {
   const { sql } = database;
-  const left = leaving.get(sql) ?? rollBack(database).finally(() => leaving.delete(sql));
+  const left =
+    leaving.get(sql) ??
+    insist(database, `rollback; ${freshSession(database)}`)
+      .catch(() => undefined)
+      .finally(() => leaving.delete(sql));
   leaving.set(sql, left);
   return left;
 }
 
-/** How often a ROLLBACK that was cancelled is sent again. */
-const ROLLBACK_TRIES = 10;
+/** How often something that was cancelled is sent again. */
+const TRIES = 10;
 
-async function rollBack(database: Database): Promise<void> {
-  const heard = database.onNotice;
-  // PostgreSQL warns where there is no transaction: it has not been begun, or not been parsed.
-  database.onNotice = () => {};
-  const once = () => database.sql.unsafe(`rollback; ${freshSession(database)}`);
-  for (let tries = 0; tries < ROLLBACK_TRIES; tries++) {
-    const failure = await once().then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    if (!isServerError(failure)) break;
+/** For what must not be stopped by a cancellation that was meant for what came before it. */
+async function insist({ sql }: Database, text: string): Promise<Rows> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await sql.unsafe(text);
+    } catch (error) {
+      if (codeOf(error) !== "57014" || tries === TRIES) throw error;
+    }
   }
-  database.onNotice = heard;
 }
 
 /**
@@ -163,8 +187,8 @@ export function freshWithin({ database, settings }: Pick<RunContext, "database" 
   return { sql: [freshSession(database), ...limitsSql(settings.limits)].join("; ") };
 }
 
-/** A setting that only a reset session has. */
-const FRESH = "migrator.fresh";
+/** A setting that only a reset session has, under a name that no file knows. */
+const FRESH = `migrator.at_${randomBytes(3).toString("hex")}`;
 
 /** Fails where this backend does not hold the lock, where its session was not reset, or where a condition is not met. */
 function proofOf(ledger: LedgerName, fresh: string, onlyIf: Call | undefined): Call {
@@ -177,23 +201,22 @@ function proofOf(ledger: LedgerName, fresh: string, onlyIf: Call | undefined): C
     values: [literal(fresh)],
   };
   return combine("proof", onlyIf ? [isFresh, onlyIf] : [isFresh], (reset = "", condition?: string) => {
-    const conditions = [
-      { sql: reset, otherwise: NOT_RESET },
-      ...(condition === undefined ? [] : [{ sql: condition, otherwise: FAILED_BEFORE }]),
-    ];
+    const isReset: Condition = { sql: reset, missed: "reset" };
+    const conditions =
+      condition === undefined ? [isReset] : [isReset, { sql: condition, missed: "before" } as const];
     return `select ${provenSql(ledger, "1", conditions)}`;
   });
 }
 
-/** Something that must be so, and what is said where it is not. */
+/** Something that must be so. */
 export interface Condition {
   readonly sql: string;
-  readonly otherwise: string;
+  readonly missed: Requirement;
 }
 
 /** An expression that is the value, and fails where this backend does not hold the lock, or a condition is not met. */
 export function provenSql(ledger: LedgerName, value: string, conditions: readonly Condition[] = []): string {
-  const all = [{ sql: holdsLockSql(lockKey(ledger)), otherwise: LOCK_LOST }, ...conditions];
-  const cases = all.map(({ sql, otherwise }) => `when not (${sql}) then ${failSql(otherwise)}`);
+  const all: readonly Condition[] = [{ sql: holdsLockSql(lockKey(ledger)), missed: "lock" }, ...conditions];
+  const cases = all.map(({ sql, missed }) => `when not (${sql}) then ${failSql(missed)}`);
   return `case ${cases.join(" ")} else ${value} end`;
 }

@@ -46,7 +46,10 @@ export async function runLone(context: RunContext, run: LoneRun): Promise<void> 
     // What a refused build (duplicates under a unique index, say) leaves would go on costing every write. A run that is
     // interrupted or has lost its connection leaves it to the next one.
     if (isRefusal(cause) && !context.signal.aborted)
-      await clearAway(context, { ...run, mayHaveRun: true }).then(run.onRefused, () => undefined);
+      await clearAway(context, { ...run, mayHaveRun: true }).then(
+        () => codeOf(cause) === CANCELLED || run.onRefused(),
+        () => undefined,
+      );
     throw cause instanceof MigratorError ? cause : explain(step, cause, database);
   }
   await assertBuilt(database, kind, run.script);
@@ -59,6 +62,9 @@ function runsAgain({ script, segment: { statement } }: LoneRun): Event {
     message: `${script.fileName}, line ${statement.line}: an earlier run was cut in this statement, and it runs again; what it had committed stands`,
   };
 }
+
+/** The server may notice a cancellation when the work is done. */
+const CANCELLED = "57014";
 
 /** Whether the server itself said no, so that the statement has not been done; a shutdown may come after its commit. */
 function isRefusal(cause: unknown): boolean {

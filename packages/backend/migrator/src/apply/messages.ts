@@ -1,8 +1,9 @@
-import { BatchFailure, type BatchText, type Rows } from "../database/batch.ts";
+import { BatchFailure, type BatchOptions, type BatchText, positionOf, type Rows } from "../database/batch.ts";
 import type { Database } from "../database/connect.ts";
+import { isServerError } from "../database/failures.ts";
 import { piecesOf } from "../folder/pieces.ts";
 import { type NumberedStatement, withoutComments } from "../folder/statements.ts";
-import { explain, type Step } from "./step-failures.ts";
+import { explain, type Step, StepFailure, unread } from "./step-failures.ts";
 
 /** Whether steps go in one message with what begins and ends their transaction: then others can be sent before it is answered. */
 export function isOneMessage(steps: readonly Step[]): boolean {
@@ -10,8 +11,11 @@ export function isOneMessage(steps: readonly Step[]): boolean {
   return messagesOf([own, ...steps, own]).length === 1;
 }
 
-/** Characters of files' SQL in one message: PostgreSQL parses all of it before it runs any. */
-const MOST_TEXT = 100_000;
+/**
+ * Characters of files' SQL in one message. PostgreSQL parses all of it before it runs any, and an event trigger that logs
+ * `current_query()` gets all of it for each command.
+ */
+const MOST_TEXT = 32_000;
 
 /** What of the steps goes together. */
 export function messagesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
@@ -46,29 +50,65 @@ function known({ sql, source }: Step): readonly string[] | undefined {
 
 /**
  * Sends steps as one message.
- * @param mark a setting that is set when the first of them has run
  * @param onDone called for each while the server's answers are read
- * @returns the rows of each that is not of a file
- * @throws MigratorError
+ * @returns the rows of each, none for those of a file
+ * @throws StepFailure
  */
 export async function send(
   database: Database,
   steps: readonly Step[],
-  mark: string,
-  onDone: (step: Step) => void,
+  options: Pick<BatchOptions, "mark" | "title">,
 ): Promise<readonly Rows[]> {
   const texts = steps.flatMap(textsOf);
-  const hear = (text: Text | undefined) => text?.isLast && onDone(text.step);
+  const ofSteps = (rows: readonly Rows[]) => rows.filter((_, index) => texts[index]?.isLast);
   try {
-    const rows = await database.sql.batch(texts, mark, (index) => hear(texts[index]));
-    hear(texts.at(-1));
-    return rows.filter((_, index) => texts[index]?.isLast);
+    return ofSteps(await database.sql.batch(texts, options));
   } catch (error) {
     if (!(error instanceof BatchFailure)) throw error;
-    const text = texts[error.index];
-    throw explain(text?.step ?? { sql: "" }, error.cause, database, text && positionIn(text, error.position));
+    const { index, position, rows, cause } = error;
+    const text = index === undefined ? undefined : texts[index];
+    if (text === undefined) throw await whatIsUnread(database, steps, cause);
+    const place = { position: positionIn(text, position) };
+    throw new StepFailure(text.step, ofSteps(rows), explain(text.step, cause, database, place));
   }
 }
+
+/**
+ * Before it runs any of a message, PostgreSQL parses all of it, and does not always say where it stopped. Each statement
+ * is shown to it alone, behind a command that fails before it could run.
+ */
+async function whatIsUnread(
+  database: Database,
+  steps: readonly Step[],
+  cause: unknown,
+): Promise<StepFailure> {
+  const first = steps[0] ?? { sql: "" };
+  const ofFile = steps.filter(({ source }) => source !== undefined);
+  const isWord = isServerError(cause) && !UNWILLING.includes(cause.code);
+  if (isWord) {
+    for (const step of ofFile) {
+      if (step.source?.statement === undefined) continue;
+      const failure = await database.sql.unsafe(FAILS + step.sql).catch((error: unknown) => error);
+      if (!isServerError(failure) || UNWILLING.includes(failure.code)) break;
+      if (failure.code === DIVISION_BY_ZERO) continue;
+      const position = positionOf(failure);
+      const place = { position: position === undefined ? undefined : position - FAILS.length };
+      return new StepFailure(step, [], explain(step, failure, database, place));
+    }
+  }
+  const script = ofFile[0]?.source?.script;
+  return new StepFailure(
+    first,
+    [],
+    isWord && script ? unread(script, cause) : explain(first, cause, database),
+  );
+}
+
+const FAILS = "select 1/0;\n";
+const DIVISION_BY_ZERO = "22012";
+
+/** What a server says without having read: the transaction before has failed; cancelled. */
+const UNWILLING = ["25P02", "57014"];
 
 /** A step, or a command of one, as it is sent. */
 interface Text extends BatchText {

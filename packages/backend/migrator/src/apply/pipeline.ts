@@ -1,15 +1,14 @@
 import type { Rows } from "../database/batch.ts";
 import { createPreparer, inlineSql, isUnprepared } from "../database/prepared.ts";
-import { MigratorError } from "../errors.ts";
 import { type Books, closingOf, ownStep } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
 import { freshSession, runTransaction, stepsOf } from "./execute.ts";
 import { type Job, recordOf } from "./job.ts";
 import { isOneMessage } from "./messages.ts";
+import { StepFailure } from "./step-failures.ts";
 
-/** How many migrations may be under way at once, and how many characters of SQL: enough to keep a far server busy. */
+/** How many migrations may be under way at once, each no more than one message: enough to keep a far server busy. */
 const MOST_AHEAD = 16;
-const MOST_TEXT_AHEAD = 500_000;
 
 /** From how many migrations on our own statements are prepared: of 200 small ones that saves a seventh of the server's time. */
 const MANY = 10;
@@ -75,13 +74,11 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
     underWay.set(index, rows);
     return rows;
   };
-  const sendAhead = (from: number, room: number) => {
-    for (let index = from, left = room; index < from + MOST_AHEAD && !signal.aborted; index++) {
-      const job = jobs[index];
-      if (job === undefined) return;
-      left -= textOf(job);
+  const sendAhead = (from: number) => {
+    for (let index = from; index < from + MOST_AHEAD && !signal.aborted; index++) {
       if (underWay.has(index)) continue;
-      if (left < 0 || !isWhole(job) || !leavesRoom(job)) return;
+      const job = jobs[index];
+      if (job === undefined || !isWhole(job) || !leavesRoom(job)) return;
       send(index, job, 0);
     }
   };
@@ -100,7 +97,7 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
       for (const message of early.get(index) ?? []) tell(index, message);
       early.delete(index);
       const rows = underWay.get(index) ?? send(index, job, retries);
-      if (leavesRoom(job)) sendAhead(index + 1, MOST_TEXT_AHEAD - textOf(job));
+      if (leavesRoom(job)) sendAhead(index + 1);
       try {
         return await rows;
       } catch (error) {
@@ -108,7 +105,8 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
         await Promise.allSettled(underWay.values());
         underWay.clear();
         await preparer.settle();
-        if (!(error instanceof MigratorError && isUnprepared(error.cause))) throw error;
+        const isOurs = error instanceof StepFailure && error.step.source === undefined;
+        if (!preparer.isUsed || !isOurs || !isUnprepared(error.cause)) throw error;
         // What the file did is undone; it may forget what it likes, but not us.
         preparer.giveUp();
         return await this.attempt(index, retries);
@@ -126,9 +124,4 @@ function leavesRoom(job: Job): boolean {
 
 function stepsOfWhole({ script, segments }: Job) {
   return segments.flatMap((segment) => (segment.transactional ? stepsOf(script, segment.statements) : []));
-}
-
-/** Characters of SQL. */
-function textOf({ script }: Job): number {
-  return script.statements.reduce((sum, { sql }) => sum + sql.length, 0);
 }

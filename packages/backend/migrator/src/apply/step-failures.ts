@@ -1,3 +1,4 @@
+import { positionOf, type Rows } from "../database/batch.ts";
 import type { Database } from "../database/connect.ts";
 import { codeOf, isServerError, serverWords } from "../database/failures.ts";
 import { literal } from "../database/sql-text.ts";
@@ -20,40 +21,80 @@ interface Source {
   readonly statement?: NumberedStatement;
 }
 
-export const LOCK_LOST = "this connection does not hold the migration lock";
-export const NOT_RESET = "what earlier statements had set for the session could not be reset";
-export const FAILED_BEFORE = "the ledger does not hold the migration before it";
-export const LEDGER_UNCHANGED =
-  "the ledger is as it was before: a rule, a trigger or a policy on it may keep it so";
+/** What a transaction asks for, and fails without. Short: what a server shows of a message it cuts off at a thousand bytes. */
+export type Requirement = "lock" | "reset" | "before" | "ledger";
 
-/** An expression that fails: plain SQL has no RAISE, and PL/pgSQL would be compiled anew for every migration. */
-export function failSql(message: string): string {
-  // Not a constant, which would fail while the query is planned.
-  return `(${literal(`${message}, backend `)} || pg_catalog.pg_backend_pid())::int`;
+const MISSED: Readonly<Record<Requirement, string>> = {
+  lock: "this connection does not hold the migration lock",
+  reset: "what earlier statements had set for the session could not be reset",
+  before: "the ledger does not hold the migration before it",
+  ledger: "the ledger is as it was before: a rule, a trigger or a policy on it may keep it so",
+};
+
+/** A step that failed, with what is known of those before it. */
+export class StepFailure extends MigratorError {
+  readonly step: Step;
+  /** Of the steps of its message that have been run. */
+  readonly rows: readonly Rows[];
+
+  constructor(
+    step: Step,
+    rows: readonly Rows[],
+    { code, message, details, exitCode, fix, cause }: MigratorError,
+  ) {
+    super({ code, message, details, exitCode, fix, cause });
+    this.step = step;
+    this.rows = rows;
+  }
 }
 
-/** Whether an error is one of `failSql`. */
-function isOurs(cause: unknown, words: string): boolean {
-  return codeOf(cause) === "22P02" && messageOf(cause).includes(words);
+/** A file that PostgreSQL did not read, without a word on where. */
+export function unread(script: Script, cause: unknown): MigratorError {
+  return new MigratorError({
+    code: "statement-failed",
+    message: `${script.fileName} failed`,
+    details: wordsOf(cause),
+    exitCode: EXIT.found,
+    cause,
+  });
+}
+
+/** An expression that fails: plain SQL has no RAISE, and PL/pgSQL would be compiled anew for every migration. */
+export function failSql(missed: Requirement): string {
+  // Not a constant, which would fail while the query is planned.
+  return `(${literal(wordOf(missed))} || pg_catalog.pg_backend_pid())::int`;
+}
+
+function wordOf(missed: Requirement): string {
+  return `migrator misses ${missed} `;
+}
+
+/** Which of our requirements an error speaks of. */
+function missedBy(cause: unknown): Requirement | undefined {
+  if (codeOf(cause) !== "22P02") return undefined;
+  const message = messageOf(cause);
+  return (Object.keys(MISSED) as Requirement[]).find((missed) => message.includes(wordOf(missed)));
 }
 
 /** What an error says: our own words where they are ours. */
 function wordsOf(cause: unknown): readonly string[] {
-  const own = [NOT_RESET, FAILED_BEFORE, LEDGER_UNCHANGED].find((words) => isOurs(cause, words));
-  return own === undefined ? serverWords(cause) : [own];
+  const missed = missedBy(cause);
+  return missed === undefined ? serverWords(cause) : [MISSED[missed]];
 }
 
-/**
- * What a failed step means.
- * @param position 1-based, in characters of its SQL: where PostgreSQL points to
- */
+/** Where in a step's SQL something failed: 1-based, in characters. */
+export interface Place {
+  readonly position: number | undefined;
+}
+
+/** What a failed step means. @param place where it was sent together with others: PostgreSQL points into all of it */
 export function explain(
   step: Step,
   cause: unknown,
   database: Database,
-  position = positionOf(cause),
+  { position }: Place = { position: positionOf(cause) },
 ): MigratorError {
-  if (isOurs(cause, LOCK_LOST)) return step.after ? lockGivenUp(step.after, cause) : lockLost(cause);
+  if (missedBy(cause) === "lock") return step.after ? lockGivenUp(step.after, cause) : lockLost(cause);
   if (!isServerError(cause)) return connectionLost(step, cause);
   const { host, port } = database.address;
   return new MigratorError({
@@ -70,10 +111,6 @@ export function explain(
     exitCode: EXIT.found,
     cause,
   });
-}
-
-function positionOf(cause: unknown): number | undefined {
-  return isServerError(cause) ? Number(cause.position) || undefined : undefined;
 }
 
 /** `0007_x.sql, statement 3 of 9, line 24` or `0007_x.sql, at its commit,` */

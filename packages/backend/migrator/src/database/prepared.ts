@@ -55,6 +55,8 @@ export interface Preparer {
   settle(): Promise<void>;
   /** Prepares nothing from now on. */
   giveUp(): void;
+  /** Whether it prepares. */
+  readonly isUsed: boolean;
   /** Takes back what was prepared, without being waited for: a pooler may give the session to others. */
   close(): void;
 }
@@ -89,6 +91,9 @@ export function createPreparer(session: Session, fresh: string): Preparer {
     },
     giveUp() {
       prepares = false;
+    },
+    get isUsed() {
+      return prepares;
     },
     close() {
       for (const { name } of known.values()) session.unsafe(`deallocate ${name}`).catch(() => undefined);

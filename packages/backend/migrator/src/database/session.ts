@@ -1,7 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import postgres from "postgres";
 import type { ServerAddress } from "../connection-url.ts";
-import { type BatchText, createBatch, type Rows } from "./batch.ts";
+import { type BatchOptions, type BatchText, createBatch, type Rows } from "./batch.ts";
 import { codeOf } from "./failures.ts";
 import { connectionLost, oneSocket, type SocketEvents } from "./socket.ts";
 
@@ -15,15 +15,19 @@ export interface Session {
     text: string,
   ): Promise<T & Columns>;
   /**
-   * Runs several texts as one message: the server answers all of them at once, and after one that fails it reads no further.
-   * @param mark name of a setting that has been set by the time that the first of them has run
+   * The same for text whose rows matter only as a sign. @param onRow called while the server's answers are read, so
+   * before any NOTICE of a later query
+   */
+  signal(text: string, onRow: () => void): Promise<void>;
+  /**
+   * Runs several texts as one message, of which the server runs nothing more once one has failed.
    * @param onDone called while the server's answers are read, so before any NOTICE of a later text; not for the last one
    * @returns the rows of each that wants them
    * @throws BatchFailure
    */
   batch(
     texts: readonly BatchText[],
-    mark: string,
+    options: Omit<BatchOptions, "countsBytes">,
     onDone?: (index: number) => void,
   ): Promise<readonly Rows[]>;
   /**
@@ -84,8 +88,12 @@ export function openSession(url: URL, address: ServerAddress, onNotice: (message
       // Sent at once, as `forEach` does: the driver would else wait for somebody to listen, and the order would change.
       return lastOf(await send(() => client.unsafe(text).execute())) as unknown as T & Columns;
     },
-    async batch(texts, mark, onDone = () => {}) {
-      const batch = createBatch(texts, mark, onDone);
+    async signal(text, onRow) {
+      await send(() => client.unsafe(text).forEach(onRow));
+    },
+    async batch(texts, options, onDone = () => {}) {
+      const countsBytes = client.parameters.server_encoding === "SQL_ASCII";
+      const batch = createBatch(texts, { ...options, countsBytes }, onDone);
       try {
         await send(() => client.unsafe(batch.message).forEach(batch.hear));
       } catch (cause) {
@@ -175,6 +183,9 @@ const CLIENT_PARAMETERS = new Set([
 
 const CONNECT_TIMEOUT_S = 10;
 
+/** "There is no transaction in progress": of our own ROLLBACK, where a failure came before the BEGIN. A file's is never sent. */
+const NOTHING_TO_END = "25P01";
+
 function createClient(
   url: URL,
   address: ServerAddress,
@@ -203,7 +214,9 @@ function createClient(
     backoff: 0,
     fetch_types: false,
     prepare: false,
-    onnotice: (notice: postgres.Notice) => onNotice(`${notice.severity}: ${notice.message}`),
+    onnotice: ({ code, severity, message }: postgres.Notice) => {
+      if (code !== NOTHING_TO_END) onNotice(`${severity}: ${message}`);
+    },
     connection: { application_name: APPLICATION_NAME, ...Object.fromEntries(parameters) },
   };
   return postgres(options as unknown as postgres.Options<Record<string, never>>);

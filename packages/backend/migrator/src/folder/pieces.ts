@@ -1,13 +1,15 @@
 /**
- * The commands in a text, each up to its semicolon; together they are the text. Undefined where its end may not end what is
- * in it (a quote, a comment or a bracket that is open, or may be by some setting of the server): only where there are pieces does
- * the text mean the same with other SQL around it in one message. For the few texts that this cannot tell of, there are none. At least one otherwise.
+ * The commands in a text, each up to its semicolon; together they are the text. A text without a command is one piece.
+ *
+ * Only a text that has pieces means the same with other SQL around it in one message. It has none where a quote, a comment or a
+ * bracket is open at its end, or may be by some setting of the server, and where it changes how the server reads what follows.
  */
 export function piecesOf(sql: string): readonly string[] | undefined {
   const pieces: string[] = [];
   let start = 0;
   let depth = 0;
   let isCommand = false;
+  if (CHANGES_READING.test(sql)) return undefined;
   TOKEN.lastIndex = 0;
   while (TOKEN.lastIndex < sql.length) {
     const [token] = TOKEN.exec(sql) ?? [];
@@ -25,10 +27,14 @@ export function piecesOf(sql: string): readonly string[] | undefined {
     } else if (token !== ";" && !BLANK.test(token)) isCommand = true;
   }
   if (depth > 0) return undefined;
-  const rest = sql.slice(start);
-  const last = isCommand ? undefined : pieces.pop();
-  return rest === "" && last === undefined && pieces.length > 0 ? pieces : [...pieces, (last ?? "") + rest];
+  // What is no command goes with the last one.
+  const last = isCommand ? "" : (pieces.pop() ?? "");
+  return [...pieces, last + sql.slice(start)];
 }
+
+/** Settings by which PostgreSQL reads a message, of which it asks once for all of it. */
+const CHANGES_READING =
+  /client_encoding|standard_conforming_strings|backslash_quote|\bset\s[\w\s]*\bnames\b/i;
 
 const BLANK = /^(?:\s|--|\/\*)/;
 

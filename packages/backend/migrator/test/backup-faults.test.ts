@@ -3,11 +3,11 @@ import { expect, test } from "vitest";
 import { migrate, rollback } from "../src/index.ts";
 import { leftIn, loseRows, migratedPlace, type Place, putBack } from "./support/backups.ts";
 import { errorOf, runCli, startCli } from "./support/cli.ts";
-import { failureOf, readEverything, readLedgerRows } from "./support/database.ts";
+import { exists, failureOf, readEverything, readLedgerRows } from "./support/database.ts";
 import type { MigrationFiles } from "./support/folder.ts";
 import { watchMemory } from "./support/memory.ts";
 import { startProxy } from "./support/proxy.ts";
-import { expectNoRunner, until, untilRuns } from "./support/sessions.ts";
+import { expectNoRunner, readRunners, until, untilRuns } from "./support/sessions.ts";
 import { makeSmallDisk } from "./support/small-disk.ts";
 
 const BIG: MigrationFiles = {
@@ -70,6 +70,32 @@ test("killed while it saves: nothing is dropped, no backup looks finished, and a
   const refused = await runCli(["restore", join(place.backups, draft), ...place.args, "--json"]);
   expect(errorOf(refused).code).toBe("backup-unreadable");
   expect(await loseRows(place)).toMatchObject({ backups: [{ rows: 150_000 }] });
+});
+
+test("cancelled while it commits: either the table stands, or its rows are saved", async () => {
+  const place = await migratedPlace([{ ...BIG, down: "DROP TABLE big; SELECT pg_sleep(0.3);" }]);
+  await place.sql`insert into big values (1)`;
+  // The server notices a cancellation after the commit where it then has a duration to log; and the commit takes a while.
+  const [{ name = "" } = {}] = await place.sql<{ name: string }[]>`select current_database() as name`;
+  for (const setting of ["commit_delay = 100000", "commit_siblings = 0", "log_min_duration_statement = 0"])
+    await place.sql.unsafe(`alter database ${name} set ${setting}`);
+  const run = await startCli([...rollbackArgs(place), "--json"]);
+  const sleeps = async () => {
+    const runner = (await readRunners(place.sql)).find(({ wait }) => wait === "Timeout");
+    return runner?.query.includes("0000_big.down.sql") ? runner : undefined;
+  };
+  // The loss is measured first: the file runs twice.
+  await until("the trial", sleeps);
+  await until("its end", async () => !(await sleeps()));
+  const { pid } = await until("the file", sleeps);
+  await until("the commit", async () => !(await sleeps()));
+  await place.sql`select pg_cancel_backend(${pid})`;
+  const { exitCode } = await run.done;
+  const stands = await exists(place.sql, "big");
+  expect({ exitCode, backups: (await leftIn(place)).length }).toEqual(
+    stands ? { exitCode: 1, backups: 0 } : { exitCode: 0, backups: 1 },
+  );
+  expect(await readLedgerRows(place.sql)).toHaveLength(stands ? 1 : 0);
 });
 
 test("killed while it restores: nothing is put back, and a re-run puts all back", async () => {

@@ -1,7 +1,9 @@
 import { createTestDatabase } from "@repo/test-database";
 import { describe, expect, test } from "vitest";
-import { runTransaction } from "../src/apply/execute.ts";
+import { type Pause, runTransaction, type TransactionOptions } from "../src/apply/execute.ts";
+import type { Step } from "../src/apply/step-failures.ts";
 import { readSettings } from "../src/config.ts";
+import { BatchFailure } from "../src/database/batch.ts";
 import { type Database, withUrl } from "../src/database/connect.ts";
 import { withLock } from "../src/database/lock.ts";
 import { type Event, migrate, rollback } from "../src/index.ts";
@@ -12,12 +14,12 @@ import { expectNoRunner, untilRuns } from "./support/sessions.ts";
 const LEDGER_NAME = { schema: "drizzle", table: "__drizzle_migrations" };
 const WAITING = { on: () => {}, signal: new AbortController().signal };
 
+const CANCELLED = "do $$ begin raise query_canceled; end $$";
+
 /** A session to which a cancellation comes with texts that begin so. */
 function cancelled(database: Database, ...beginnings: readonly string[]): Database {
   const textOf = (text: string) =>
-    beginnings.some((beginning) => text.startsWith(beginning))
-      ? "do $$ begin raise query_canceled; end $$"
-      : text;
+    beginnings.some((beginning) => text.startsWith(beginning)) ? CANCELLED : text;
   const sql: Database["sql"] = {
     ...database.sql,
     unsafe: (text) => database.sql.unsafe(textOf(text)),
@@ -55,6 +57,71 @@ describe("a cancellation that hits a transaction", () => {
         ).toEqual([{ xids: 1, rows: 1 }]);
       }),
     );
+  });
+});
+
+describe("a cancellation that the server notices after the commit", () => {
+  /** A session that says so of each batch, whatever became of it. */
+  function late(database: Database): Database {
+    const batch: Database["sql"]["batch"] = async (texts, ...how) => {
+      const last = { index: texts.length - 1, position: undefined };
+      const rows = await database.sql.batch(texts, ...how).catch((error: unknown) => error as BatchFailure);
+      const cause = await database.sql.unsafe(CANCELLED).catch((error: unknown) => error);
+      throw rows instanceof BatchFailure
+        ? rows
+        : new BatchFailure(cause, { ...last, rows: rows.slice(0, -1) });
+    };
+    return { ...database, sql: { ...database.sql, batch } };
+  }
+
+  async function run(steps: readonly Step[], options: TransactionOptions) {
+    const { url, sql } = await createTestDatabase();
+    const settings = await readSettings({ migrations: "nowhere", url });
+    const calls: string[] = [];
+    const pause = {
+      after: 1,
+      work: async () => {},
+      onFailed: async () => void calls.push("failed"),
+      onDone: () => void calls.push("done"),
+    };
+    const rows = await withUrl(url, (database) =>
+      withLock(database, LEDGER_NAME, 0, WAITING, () =>
+        runTransaction({ database: late(database), settings }, steps, {
+          ...options,
+          ...(options.pause ? { pause } : {}),
+        }).catch((error: unknown) => error),
+      ),
+    );
+    return { rows, calls, stands: await exists(sql, "one") };
+  }
+
+  const PAUSE = {} as Pause;
+  const STEPS = [{ sql: "create table one (n int)" }, { sql: "select 7 as n" }];
+
+  test("is none: what was committed stands, and its rows are told", async () => {
+    expect(await run(STEPS, {})).toEqual({ rows: [[], [{ n: 7 }]], calls: [], stands: true });
+  });
+
+  test("is a failure where nothing was committed", async () => {
+    expect(await run(STEPS, { end: "rollback" })).toMatchObject({
+      rows: { code: "statement-failed" },
+      stands: false,
+    });
+    // At the commit itself.
+    const deferred =
+      "create table two (n int unique deferrable initially deferred); insert into two values (1), (1)";
+    expect(await run([...STEPS, { sql: deferred }], {})).toMatchObject({
+      rows: { code: "statement-failed", details: expect.arrayContaining([expect.stringContaining("23505")]) },
+      stands: false,
+    });
+  });
+
+  test("in the middle of a transaction that pauses is a failure", async () => {
+    expect(await run(STEPS, { pause: PAUSE })).toMatchObject({
+      rows: { code: "statement-failed" },
+      calls: ["failed"],
+      stands: false,
+    });
   });
 });
 

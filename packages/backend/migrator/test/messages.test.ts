@@ -1,5 +1,5 @@
 import { createTestDatabase } from "@repo/test-database";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { messagesOf } from "../src/apply/messages.ts";
 import { type Event, migrate } from "../src/index.ts";
 import { failureOf, readTables } from "./support/database.ts";
@@ -118,6 +118,95 @@ describe("what failed is named by its line, also where a file has no breakpoints
     expect(error.details[0]).toContain(words);
     expect(error.details).toContain(`> ${shown}`);
   });
+});
+
+describe("what PostgreSQL cannot read, without a word on where", () => {
+  const READABLE = `INSERT INTO t0 VALUES (1);${BREAKPOINT}`;
+  test.each([
+    [
+      "something that it does not know yet",
+      "\n\nCREATE ASSERTION a CHECK (1 = 1);",
+      "not yet implemented (0A000)",
+    ],
+    [
+      "arguments that do not go together",
+      "CREATE FUNCTION f(OUT a int) RETURNS TABLE (b int) LANGUAGE sql AS 'SELECT 1, 2';",
+      "(42601)",
+    ],
+    ["what has no end", "SELECT 1\nFROM", "syntax error at end of input (42601)"],
+  ])("%s is named by its statement", async (_, broken, words) => {
+    const { url, sql } = await createTestDatabase();
+    const files = among({ 1: `${READABLE}${broken}${BREAKPOINT}SELECT 2;` });
+    const events: Event[] = [];
+    const migrations = await makeFolder(files);
+    const error = await failureOf(migrate({ migrations, url, on: (event) => events.push(event) }));
+    expect(error.message).toMatch(/^0001_f\.sql, statement 2 of 3, line \d+ failed$/);
+    expect(error.details[0]).toContain(words);
+    expect(await readTables(sql)).toEqual(["t0"]);
+    // Such as that of a ROLLBACK where no transaction was begun.
+    expect(events.filter((event) => event.type === "notice")).toEqual([]);
+  });
+
+  test.each([
+    ["a character that the database has no place for", "LATIN1", "SELECT '☃';", 2, "(22P05)"],
+    ["what stands behind others of several bytes", "SQL_ASCII", "SELECT 1,\n  nix;", 3, 'column "nix"'],
+    ["no SQL behind others of several bytes", "SQL_ASCII", "SELECT 1;\nSELEKT 2;", 3, 'at or near "SELEKT"'],
+  ])("%s is named by its line", async (_, encoding, broken, line, words) => {
+    const { url, sql } = await createTestDatabase();
+    const name = `encoded_${new URL(url).pathname.slice(1)}`.slice(0, 60);
+    await sql.unsafe(
+      `create database ${name} template template0 encoding '${encoding}' lc_collate 'C' lc_ctype 'C'`,
+    );
+    onTestFinished(async () => void (await sql.unsafe(`drop database ${name} with (force)`)));
+    const own = Object.assign(new URL(url), { pathname: name });
+    const files = [{ tag: "0000_f", sql: `SELECT '${"é".repeat(99)}';--> statement-breakpoint\n${broken}` }];
+    const error = await failureOf(migrate({ migrations: await makeFolder(files), url: own.href }));
+    expect(error.message).toBe(`0000_f.sql, statement 2 of 2, line ${line} failed`);
+    expect(error.details[0]).toContain(words);
+  });
+});
+
+test("how a file has the server read what it is sent holds for the rest of it, and for no other", async () => {
+  const { url, sql } = await createTestDatabase();
+  const migrations = await makeFolder([
+    { tag: "0000_t", sql: "CREATE TABLE t (word text);" },
+    { tag: "0001_latin", sql: `SET client_encoding = 'LATIN1';${BREAKPOINT}INSERT INTO t VALUES ('é');` },
+    { tag: "0002_utf8", sql: "INSERT INTO t VALUES ('é');" },
+  ]);
+  await migrate({ migrations, url });
+  // As Drizzle does, whose connection goes on sending UTF-8.
+  expect(await sql`select word from t`).toEqual([{ word: "Ã©" }, { word: "é" }]);
+});
+
+test("what PostgreSQL says while it parses is told under the migration, once", async () => {
+  const { url } = await createTestDatabase();
+  const long = "a".repeat(70);
+  const events: Event[] = [];
+  const files = among({ 5: `CREATE TABLE ${long} (n int);` });
+  await migrate({ migrations: await makeFolder(files), url, on: (event) => events.push(event) });
+  expect(events.filter((event) => event.type === "notice")).toEqual([
+    { type: "notice", tag: "0005_f", message: expect.stringContaining("will be truncated") },
+  ]);
+});
+
+test("a plan that a file has cached and spoilt is the file's failure, and is tried once", async () => {
+  const { url } = await createTestDatabase();
+  const spoilt = [
+    "CREATE TABLE a (n int);",
+    "PREPARE p AS SELECT * FROM a;",
+    "EXECUTE p;",
+    "ALTER TABLE a ADD COLUMN m int;",
+    "DO $$ BEGIN RAISE NOTICE 'once'; END $$;",
+    "EXECUTE p;",
+  ];
+  const events: Event[] = [];
+  const files = among({ 12: spoilt.join(BREAKPOINT) });
+  const error = await failureOf(
+    migrate({ migrations: await makeFolder(files), url, on: (event) => events.push(event) }),
+  );
+  expect(error.message).toContain("0012_f.sql, statement 6 of 6");
+  expect(error.details[0]).toBe("cached plan must not change result type (0A000)");
+  expect(events.filter((event) => event.type === "notice")).toHaveLength(1);
 });
 
 test("rows that a file asks for are not taken for the runner's own", async () => {

@@ -28,6 +28,8 @@ export interface TransactionOptions {
   readonly awaitDisk?: boolean;
   /** Called when the server comes to it, before any of its NOTICEs: some come of parsing it. */
   readonly onBegin?: () => void;
+  /** Called when it fails, before any NOTICE of what was sent behind it. */
+  readonly onFailed?: () => void;
   /** Work in the middle, for which the transaction is not sent as a whole. */
   readonly pause?: Pause | undefined;
 }
@@ -62,7 +64,7 @@ let count = 0;
 export async function runTransaction(
   { database, settings }: Pick<RunContext, "database" | "settings">,
   steps: readonly Step[],
-  { end = "commit", onBegin = () => {}, pause, ...how }: TransactionOptions = {},
+  { end = "commit", onBegin = () => {}, onFailed = () => {}, pause, ...how }: TransactionOptions = {},
 ): Promise<readonly Rows[]> {
   const fresh = `${process.pid}_${++count}`;
   const script = steps.find(({ source }) => source)?.source?.script;
@@ -75,7 +77,7 @@ export async function runTransaction(
   const sendAll = async (some: readonly Step[]) => {
     const title = titleOf(script);
     for (const message of messagesOf(some))
-      rows.push(...(await send(database, message, { mark: FRESH, title })));
+      rows.push(...(await send(database, message, { mark: FRESH, title }, onFailed)));
   };
   try {
     // The answer to the reset is not waited for.

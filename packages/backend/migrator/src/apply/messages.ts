@@ -50,7 +50,7 @@ function known({ sql, source }: Step): readonly string[] | undefined {
 
 /**
  * Sends steps as one message.
- * @param onDone called for each while the server's answers are read
+ * @param onFailed called while the server's answers are read
  * @returns the rows of each, none for those of a file
  * @throws StepFailure
  */
@@ -58,11 +58,12 @@ export async function send(
   database: Database,
   steps: readonly Step[],
   options: Pick<BatchOptions, "mark" | "title">,
+  onFailed: () => void,
 ): Promise<readonly Rows[]> {
   const texts = steps.flatMap(textsOf);
   const ofSteps = (rows: readonly Rows[]) => rows.filter((_, index) => texts[index]?.isLast);
   try {
-    return ofSteps(await database.sql.batch(texts, options));
+    return ofSteps(await database.sql.batch(texts, options, onFailed));
   } catch (error) {
     if (!(error instanceof BatchFailure)) throw error;
     const { index, position, rows, cause } = error;
@@ -84,13 +85,13 @@ async function whatIsUnread(
 ): Promise<StepFailure> {
   const first = steps[0] ?? { sql: "" };
   const ofFile = steps.filter(({ source }) => source !== undefined);
-  const isWord = isServerError(cause) && !UNWILLING.includes(cause.code);
-  if (isWord) {
+  const isUnread = isServerError(cause) && ![FAILED_TRANSACTION, CANCELLED].includes(cause.code);
+  if (isUnread) {
     for (const step of ofFile) {
       if (step.source?.statement === undefined) continue;
       const failure = await database.sql.unsafe(FAILS + step.sql).catch((error: unknown) => error);
-      if (!isServerError(failure) || UNWILLING.includes(failure.code)) break;
-      if (failure.code === DIVISION_BY_ZERO) continue;
+      if (!isServerError(failure) || failure.code === CANCELLED) break;
+      if (READ.includes(failure.code)) continue;
       const position = positionOf(failure);
       const place = { position: position === undefined ? undefined : position - FAILS.length };
       return new StepFailure(step, [], explain(step, failure, database, place));
@@ -100,15 +101,17 @@ async function whatIsUnread(
   return new StepFailure(
     first,
     [],
-    isWord && script ? unread(script, cause) : explain(first, cause, database),
+    isUnread && script ? unread(script, cause) : explain(first, cause, database),
   );
 }
 
 const FAILS = "select 1/0;\n";
-const DIVISION_BY_ZERO = "22012";
 
-/** What a server says without having read: the transaction before has failed; cancelled. */
-const UNWILLING = ["25P02", "57014"];
+const FAILED_TRANSACTION = "25P02";
+const CANCELLED = "57014";
+
+/** What a server says of that behind `FAILS` once it has read it; the second where a migration sent behind has failed since. */
+const READ = ["22012", FAILED_TRANSACTION];
 
 /** A step, or a command of one, as it is sent. */
 interface Text extends BatchText {

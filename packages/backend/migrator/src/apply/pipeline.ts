@@ -41,7 +41,7 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
   const underWay = new Map<number, Promise<readonly Rows[]>>();
   let fallen: readonly Job[] = [];
   // Whose NOTICEs the server sends now; those of jobs that nobody has asked for yet are told when somebody does.
-  let speaker = 0;
+  let speaker: number | undefined = 0;
   let asked = 0;
   const early = new Map<number, string[]>();
   const tell = (index: number, message: string) => {
@@ -49,6 +49,8 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
     if (tag !== undefined) on({ type: "notice", tag, message });
   };
   const hear = (message: string) => {
+    // What PostgreSQL says of those behind one that has failed, which it parses only, it says again when they run.
+    if (speaker === undefined) return;
     if (speaker <= asked) tell(speaker, message);
     else early.set(speaker, [...(early.get(speaker) ?? []), message]);
   };
@@ -68,6 +70,9 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
       pause: job.save?.(0, first.length),
       onBegin: () => {
         speaker = index;
+      },
+      onFailed: () => {
+        speaker = undefined;
       },
     });
     rows.catch(() => undefined);

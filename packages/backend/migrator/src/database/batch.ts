@@ -46,12 +46,7 @@ export interface Batch {
   failure(cause: unknown): BatchFailure;
 }
 
-/** @param onDone called when a text has been run that is not the last */
-export function createBatch(
-  texts: readonly BatchText[],
-  { mark, title, countsBytes }: BatchOptions,
-  onDone: (index: number) => void,
-): Batch {
+export function createBatch(texts: readonly BatchText[], { mark, title, countsBytes }: BatchOptions): Batch {
   const first = `${title}show ${mark};\n`;
   const between = `\n;show ${mark};\n`;
   const done: Rows[] = [];
@@ -59,10 +54,7 @@ export function createBatch(
   let rows: Rows[number][] = [];
   let command: object | undefined;
   const hearMark = () => {
-    if (begun) {
-      onDone(done.length);
-      done.push(rows);
-    }
+    if (begun) done.push(rows);
     begun = true;
     rows = [];
     command = undefined;

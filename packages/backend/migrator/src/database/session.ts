@@ -21,14 +21,14 @@ export interface Session {
   signal(text: string, onRow: () => void): Promise<void>;
   /**
    * Runs several texts as one message, of which the server runs nothing more once one has failed.
-   * @param onDone called while the server's answers are read, so before any NOTICE of a later text; not for the last one
+   * @param onFailed called while the server's answers are read, so before any NOTICE of what was sent behind it
    * @returns the rows of each that wants them
    * @throws BatchFailure
    */
   batch(
     texts: readonly BatchText[],
     options: Omit<BatchOptions, "countsBytes">,
-    onDone?: (index: number) => void,
+    onFailed?: () => void,
   ): Promise<readonly Rows[]>;
   /**
    * Runs a `COPY … TO STDOUT` and hands over its bytes. @param take is waited for before more is read; where it fails,
@@ -91,11 +91,15 @@ export function openSession(url: URL, address: ServerAddress, onNotice: (message
     async signal(text, onRow) {
       await send(() => client.unsafe(text).forEach(onRow));
     },
-    async batch(texts, options, onDone = () => {}) {
+    async batch(texts, options, onFailed = () => {}) {
       const countsBytes = client.parameters.server_encoding === "SQL_ASCII";
-      const batch = createBatch(texts, { ...options, countsBytes }, onDone);
+      const batch = createBatch(texts, { ...options, countsBytes });
       try {
-        await send(() => client.unsafe(batch.message).forEach(batch.hear));
+        await send(() => {
+          const query = client.unsafe(batch.message);
+          onRejection(query, onFailed);
+          return query.forEach(batch.hear);
+        });
       } catch (cause) {
         throw batch.failure(cause);
       }
@@ -158,16 +162,19 @@ async function fill(
  * foreign key, say): neither stream nor query would ever hear of it. So its rejection is listened to here.
  */
 function failureOf(query: object): Promise<never> {
-  const hooked = query as { reject(error: unknown): void };
-  const failure = new Promise<never>((_, reject) => {
-    const own = hooked.reject;
-    hooked.reject = (error) => {
-      reject(error);
-      own(error);
-    };
-  });
+  const failure = new Promise<never>((_, reject) => onRejection(query, reject));
   failure.catch(() => undefined);
   return failure;
+}
+
+/** Hears of a query's failure when the driver does. */
+function onRejection(query: object, hear: (error: unknown) => void): void {
+  const hooked = query as { reject(error: unknown): void };
+  const own = hooked.reject;
+  hooked.reject = (error) => {
+    hear(error);
+    own(error);
+  };
 }
 
 /** Of several commands the driver gives a list of results. */

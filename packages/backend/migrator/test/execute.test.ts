@@ -47,6 +47,7 @@ describe("a cancellation that hits a transaction", () => {
     const settings = await readSettings({ migrations: "nowhere", url });
     await withUrl(url, (database) =>
       withLock(database, LEDGER_NAME, 0, WAITING, async () => {
+        await runTransaction({ database, settings }, [{ sql: "select 1" }]);
         const hit = { database: cancelled(database, ...beginnings), settings };
         expect(await failureOf(runTransaction(hit, STEPS))).toMatchObject({ code: "statement-failed" });
         expect(await exists(sql, "one")).toBe(false);

@@ -147,6 +147,16 @@ describe("what PostgreSQL cannot read, without a word on where", () => {
     expect(events.filter((event) => event.type === "notice")).toEqual([]);
   });
 
+  test("of a file in parts is named too, without a word on our own ROLLBACK", async () => {
+    const { url } = await createTestDatabase();
+    const parts = `${READABLE}CREATE INDEX CONCURRENTLY i ON t0 (n);${BREAKPOINT}CREATE ASSERTION a CHECK (1 = 1);`;
+    const events: Event[] = [];
+    const migrations = await makeFolder(among({ 1: parts }));
+    const error = await failureOf(migrate({ migrations, url, on: (event) => events.push(event) }));
+    expect(error.message).toMatch(/^0001_f\.sql, statement 3 of 3, line 5 failed$/);
+    expect(events.filter((event) => event.type === "notice")).toEqual([]);
+  });
+
   test.each([
     ["a character that the database has no place for", "LATIN1", "SELECT '☃';", 2, "(22P05)"],
     ["what stands behind others of several bytes", "SQL_ASCII", "SELECT 1,\n  nix;", 3, 'column "nix"'],

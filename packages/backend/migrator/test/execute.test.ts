@@ -103,6 +103,24 @@ describe("a cancellation that the server notices after the commit", () => {
     expect(await run(STEPS, {})).toEqual({ rows: [[], [{ n: 7 }]], calls: [], stands: true });
   });
 
+  test("is none where it was meant for the reset", async () => {
+    const { url, sql } = await createTestDatabase();
+    const settings = await readSettings({ migrations: "nowhere", url });
+    await withUrl(url, (database) =>
+      withLock(database, LEDGER_NAME, 0, WAITING, async () => {
+        const signal: Database["sql"]["signal"] = async (...args) => {
+          await database.sql.signal(...args);
+          await database.sql.unsafe(CANCELLED);
+        };
+        await runTransaction(
+          { database: { ...database, sql: { ...database.sql, signal } }, settings },
+          STEPS,
+        );
+      }),
+    );
+    expect(await exists(sql, "one")).toBe(true);
+  });
+
   test("is a failure where nothing was committed", async () => {
     expect(await run(STEPS, { end: "rollback" })).toMatchObject({
       rows: { code: "statement-failed" },

@@ -80,10 +80,10 @@ export async function runTransaction(
       rows.push(...(await send(database, message, { mark: FRESH, title }, onFailed)));
   };
   try {
-    // The answer to the reset is not waited for.
+    // The answer to the reset is not waited for. It counts only where the transaction has failed at its start.
     const opening = [sendReset(database, reset, onBegin), sendAll(all.slice(0, half))];
-    for (const result of await Promise.allSettled(opening))
-      if (result.status === "rejected") throw result.reason;
+    const [resetting, opened] = await Promise.allSettled(opening);
+    if (opened?.status === "rejected") throw culpritOf(resetting, opened, begin);
     if (pause) {
       await pause.work();
       await sendAll(all.slice(half));
@@ -98,6 +98,15 @@ export async function runTransaction(
   }
   pause?.onDone();
   return rows.slice(1, steps.length + 1);
+}
+
+function culpritOf(
+  resetting: PromiseSettledResult<void> | undefined,
+  { reason }: PromiseRejectedResult,
+  begin: Step,
+): unknown {
+  const atStart = reason instanceof StepFailure && reason.step === begin;
+  return atStart && resetting?.status === "rejected" ? resetting.reason : reason;
 }
 
 async function sendReset(database: Database, step: Step, onDone: () => void): Promise<void> {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { RunContext } from "../src/apply/context.ts";
 import type { Job } from "../src/apply/job.ts";
@@ -60,6 +61,7 @@ const never = () => new Promise<void>(() => {});
 async function sentOf(jobs: readonly Job[], signal?: AbortSignal): Promise<readonly string[]> {
   const { pipeline, sent } = await pipelineOf(jobs, never, signal);
   void pipeline.attempt(0, 0);
+  await setImmediate();
   return jobs.map(({ hash }) => hash).filter((tag) => sent.some((text) => text.startsWith(tag)));
 }
 
@@ -108,6 +110,7 @@ test("each transaction begins only if the one before it stands", async () => {
   const jobs = tags(3).map((tag) => jobOf(tag, 10));
   const { pipeline, sent } = await pipelineOf(jobs, never);
   void pipeline.attempt(0, 0);
+  await setImmediate();
   const conditions = sent
     .filter((text) => text.includes("begin read write"))
     .map((text) => /not \((done t\d\.)\)/.exec(text)?.[1]);

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Rows } from "../database/batch.ts";
 import { createPreparer, inlineSql, isUnprepared } from "../database/prepared.ts";
 import { type Books, closingOf, ownStep } from "./bookkeeping.ts";
@@ -101,7 +102,10 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
       asked = index;
       for (const message of early.get(index) ?? []) tell(index, message);
       early.delete(index);
+      const isNew = !underWay.has(index);
       const rows = underWay.get(index) ?? send(index, job, retries);
+      // The driver writes it in a moment: the server need not wait until those behind it are put together.
+      if (isNew) await setImmediate();
       if (leavesRoom(job)) sendAhead(index + 1);
       try {
         return await rows;

@@ -132,6 +132,12 @@ function parseDuration({ text, name }: Written = { text: "", name: "" }): number
   const [, number, unit = ""] = /^(\d+(?:\.\d+)?)\s*(ms|s|min|h)$/.exec(text.trim()) ?? [];
   const ms = text.trim() === "0" ? 0 : Math.round(Number(number) * (UNITS[unit] ?? Number.NaN));
   if (ms <= LONGEST_MS) return ms;
+  if (ms > LONGEST_MS)
+    throw invalid(
+      name,
+      `${JSON.stringify(text)} is longer than PostgreSQL counts`,
+      "at most 596h, or 0 for ever",
+    );
   throw invalid(
     name,
     `${JSON.stringify(text)} is not a duration`,

@@ -55,7 +55,7 @@ describe("limits", () => {
     expect(readLimits({ lockTimeout: text }, NOTHING, {}, FILE).lockTimeoutMs).toBe(ms);
   });
 
-  test.each(["5", "soon", "-1s", "5 m", "", "1000h", "Infinity"])(
+  test.each(["5", "soon", "-1s", "5 m", "", "Infinity"])(
     "%j is none, and the fix shows the units",
     (text) => {
       expect(() => readLimits({ lockTimeout: text }, NOTHING, {}, FILE)).toThrow(
@@ -66,6 +66,13 @@ describe("limits", () => {
       );
     },
   );
+
+  test("one that is longer than PostgreSQL counts is refused as such", () => {
+    expect(() => readLimits({ lockTimeout: "1000h" }, NOTHING, {}, FILE)).toThrow(
+      expect.objectContaining({ code: "setting-invalid", fix: expect.stringContaining("596h") }),
+    );
+    expect(readLimits({ lockTimeout: "596h" }, NOTHING, {}, FILE).lockTimeoutMs).toBe(596 * 3_600_000);
+  });
 
   test.each(["1.5", "many", "-1"])("%j is no number of retries", (text) => {
     expect(() => readLimits({}, environment({ MIGRATOR_RETRIES: text }), {}, FILE)).toThrow(MigratorError);

@@ -1,6 +1,7 @@
 import { createTestDatabase } from "@repo/test-database";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { messagesOf } from "../src/apply/messages.ts";
+import type { Database } from "../src/database/connect.ts";
 import { type Event, migrate } from "../src/index.ts";
 import { failureOf, readTables } from "./support/database.ts";
 import { BREAKPOINT, type MigrationFiles, makeFolder, tagsOf } from "./support/folder.ts";
@@ -219,6 +220,57 @@ test("a plan that a file has cached and spoilt is the file's failure, and is tri
   expect(events.filter((event) => event.type === "notice")).toHaveLength(1);
 });
 
+test("where it cannot be told which command of a text failed, all its lines are named", async () => {
+  const { url } = await createTestDatabase();
+  const body = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END;";
+  const migrations = await makeFolder(among({ 1: `SELECT 1;${BREAKPOINT}${body}\n\nSELECT 1 / 0;` }));
+  const error = await failureOf(migrate({ migrations, url }));
+  expect(error.message).toBe("0001_f.sql, statement 2 of 2, lines 3 to 5 failed");
+});
+
+test("what is too much for one message is pointed to as well", async () => {
+  const { url } = await createTestDatabase();
+  const rows = (count: number) => `INSERT INTO t0 VALUES (1), ('2'); -- '\\n'\n`.repeat(count);
+  const files = among({ 1: `${rows(3000)}INSERT INTO t0 VALUES (1 / 0);\n${rows(3000)}` });
+  const error = await failureOf(migrate({ migrations: await makeFolder(files), url }));
+  expect(error.message).toBe("0001_f.sql, statement 1 of 1, line 3001 failed");
+  expect(error.details).toContain("> INSERT INTO t0 VALUES (1 / 0);");
+});
+
+test("a file divided into very many commands is divided in proportion to their number", async () => {
+  const { url, sql } = await createTestDatabase();
+  const rows = "INSERT INTO t0 VALUES (1);\n".repeat(10_000);
+  const error = await failureOf(
+    migrate({
+      migrations: await makeFolder(among({ 1: `${rows}COMMIT;\nBEGIN;\n${rows}SELECT 1 / 0;` })),
+      url,
+    }),
+  );
+  expect(error.message).toContain("line 20003 failed");
+  expect(await sql`select count(*)::int as rows from t0`).toEqual([{ rows: 10_000 }]);
+});
+
+test("a very long list of tags is told by its ends", async () => {
+  const { url } = await createTestDatabase();
+  const files = Array.from({ length: 30 }, (_, n) => ({
+    tag: `${String(n).padStart(4, "0")}_f`,
+    sql: n === 25 ? "SELECT 1 / 0;" : "SELECT 1;",
+  }));
+  const error = await failureOf(migrate({ migrations: await makeFolder(files), url }));
+  expect(error.state).toBe(
+    "0000_f to 0024_f (25 migrations) were applied; 0025_f was undone whole and is still pending",
+  );
+});
+
+test.each([
+  ["DO $$ BEGIN COMMIT; END $$;", "COMMIT; and BEGIN;"],
+  ["SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(5);", "somebody has cancelled it"],
+])("the fix fits: %s", async (sql, words) => {
+  const { url } = await createTestDatabase();
+  const error = await failureOf(migrate({ migrations: await makeFolder([{ tag: "0000_f", sql }]), url }));
+  expect(error.fix).toContain(words);
+});
+
 test("rows that a file asks for are not taken for the runner's own", async () => {
   const { url } = await createTestDatabase();
   const migrations = await makeFolder([
@@ -255,17 +307,20 @@ describe("what goes in one message", () => {
   const own = { sql: "select 1" };
   const step = (sql: string) => ({ sql, source: { script, statement: { sql, number: 1, line: 1 } } });
   const lengths = (...sqls: readonly string[]) =>
-    messagesOf([own, ...sqls.map(step), own]).map((message) => message.length);
+    messagesOf(database, [own, ...sqls.map(step), own]).map((message) => message.length);
+  const database = { sql: { standardStrings: false } } as unknown as Database;
   test("is all of a usual migration", () => {
     expect(lengths("create table a (n int);", "select 'a;b'")).toEqual([4]);
   });
   test("is a text that may be left open alone", () => {
-    expect(lengths("select 1", String.raw`select E'\''`, "select 2", "select 3")).toEqual([2, 1, 3]);
+    expect(lengths("select 1", String.raw`select '\''`, "select 2", "select 3")).toEqual([2, 1, 3]);
     expect(lengths("select '")).toEqual([1, 1, 1]);
   });
   test("is no more than PostgreSQL parses in little memory", () => {
     const text = `select 1 -- ${"x".repeat(10_000)}`;
     expect(lengths(text, text, text, text, text)).toEqual([4, 3]);
+    // The commands of one statement, too.
+    expect(lengths(`${text}\n;`.repeat(5))).toEqual([4, 3]);
     expect(lengths(text, "x".repeat(33_000), text)).toEqual([2, 1, 2]);
   });
 });

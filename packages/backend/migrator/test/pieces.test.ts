@@ -11,12 +11,14 @@ test.each([
   "create function f() returns int language sql as $$ select 'it''s' ( $$;",
   "do $body$ begin perform '$$'; end $body$;",
   "insert into a values ('ä — ☃ 😀');",
+  String.raw`select 'a\', E'it\'s; (', e'\\', '\d+' ; select type 'x'`,
+  "select 1 /* a /* b */ ; ' */; select /* x */ 2 /**/",
   `select a$b$c, "a$$b", "it's", U&"d\\0061t"`,
   "select 1; select 2;;",
   ";; select 1; -- one\n select 2 -- two",
   "select 1; /* one */\n",
 ])("is closed: %s", async (sql) => {
-  const pieces = piecesOf(sql) ?? [];
+  const pieces = piecesOf(sql, true) ?? [];
   expect(pieces.join("")).toBe(sql);
   // PostgreSQL's parser finds as many commands as there are pieces, and as many more as are put around them.
   const count = async (text: string) => (await parse(text)).stmts?.length ?? 0;
@@ -27,18 +29,18 @@ test.each([
 test.each(["", " ", ";", "-- only a comment", "/* and */ ;"])(
   "without a command is one piece: '%s'",
   (sql) => {
-    expect(piecesOf(sql)).toEqual([sql]);
+    expect(piecesOf(sql, true)).toEqual([sql]);
   },
 );
 
 test.each([
   ["a string", "select 'a"],
   ["a string that a backslash may have opened again", "select 'a\\'"],
-  ["a string with a backslash", "select E'a\\'b'"],
+  ["a string of escapes", "select E'a\\'"],
+  ["a string with a backslash, where that may mean something", "select 'a\\b'"],
   ["a name", `select "a`],
   ["a comment", "select 1 /* a"],
   ["a comment in a comment", "select 1 /* a /* b */"],
-  ["a comment in a comment that ends", "select 1 /* a /* b */ */"],
   ["a dollar-quoted string", "do $$ begin end $"],
   ["one with a tag", "do $a$ begin end $b$"],
   ["one behind a number", "select 1$$a$$"],
@@ -50,5 +52,5 @@ test.each([
   ["a body with semicolons", "create function f() returns int begin atomic select 1; end"],
   ["a backslash of psql's", "\\d a"],
 ])("may go on behind its end: %s", (_, sql) => {
-  expect(piecesOf(sql)).toBe(undefined);
+  expect(piecesOf(sql, false)).toBe(undefined);
 });

@@ -413,6 +413,22 @@ describe("a lone statement that PostgreSQL refuses", () => {
     expect(run).toMatchObject({ outcome: "partial", completed: 1, begun: null });
   });
 
+  test("begun by one process and finished by another is told so", async () => {
+    const place = await prepare({ tag: "0001_divided", sql: `${hit(1)}${BREAKPOINT}${UNIQUE}` }, [1, 1]);
+    await failureOf(migrate(place.settings));
+    const { sql } = place.database;
+    await sql`update drizzle.__drizzle_migrations_runs set pid = 1, host = 'other' where tag = '0001_divided'`;
+    await sql`delete from t where ctid = (select max(ctid) from t)`;
+    await migrate(place.settings);
+    expect(await readRunFacts(sql)).toMatchObject([
+      {},
+      { outcome: "done", error: "begun by pid 1 on other" },
+    ]);
+    expect(await sql`select pid from drizzle.__drizzle_migrations_runs where tag = '0001_divided'`).toEqual([
+      { pid: process.pid },
+    ]);
+  });
+
   test("as the first of its file can be mended in the file, as the error says", async () => {
     const place = await prepare({ tag: "0001_divided", sql: `${UNIQUE}${BREAKPOINT}${hit(1)}` }, [1, 1]);
     const error = await failureOf(migrate(place.settings));

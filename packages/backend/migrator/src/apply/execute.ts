@@ -10,7 +10,7 @@ import { literal } from "../database/sql-text.ts";
 import type { Script } from "../folder/read.ts";
 import type { NumberedStatement } from "../folder/statements.ts";
 import type { RunContext } from "./context.ts";
-import { messagesOf, send } from "./messages.ts";
+import { type Message, messagesOf, send } from "./messages.ts";
 import { explain, failSql, type Requirement, type Step, StepFailure } from "./step-failures.ts";
 
 /** Statements of a file as steps. */
@@ -46,14 +46,17 @@ export interface Pause {
   onDone(): void;
 }
 
+/** How many messages of one transaction are under way at most. */
+const MOST_UNANSWERED = 16;
+
 /** How often this process has begun a transaction. */
 let count = 0;
 
 /**
  * Runs steps in one transaction that first proves that this backend holds the lock. From its BEGIN to its end it is one
  * message, so that a migration costs one round trip, and none of it can run without the rest: whatever fails, PostgreSQL
- * runs no more of it. What is too much for one message, or cannot be joined, goes in several, each once the one before it is
- * answered.
+ * runs no more of it. What is too much for one message, or cannot be joined, goes in several, once the first is answered: from
+ * then on PostgreSQL refuses what stands behind a failure.
  *
  * A cancellation may also hit what resets the session before it: then the transaction fails at its start. One that comes
  * after the commit is a failure to the server, but none of ours.
@@ -74,19 +77,31 @@ export async function runTransaction(
   const all = [begin, ...steps, ...(end === "commit" ? [XID] : []), last];
   const half = pause ? 1 + pause.after : all.length;
   const rows: Rows[] = [];
-  const sendAll = async (some: readonly Step[]) => {
-    const title = titleOf(script);
-    for (const message of messagesOf(some))
-      rows.push(...(await send(database, message, { mark: FRESH, title }, onFailed)));
+  const sendOne = (message: Message) =>
+    send(database, message, { mark: FRESH, title: titleOf(script) }, onFailed);
+  // Within a transaction nothing is run behind a failure, so that what is left of it need not wait for answers.
+  const sendMore = async (messages: readonly Message[]) => {
+    for (let at = 0; at < messages.length; at += MOST_UNANSWERED) {
+      const sent = await Promise.allSettled(messages.slice(at, at + MOST_UNANSWERED).map(sendOne));
+      for (const result of sent) {
+        if (result.status === "rejected") throw result.reason;
+        rows.push(...result.value);
+      }
+    }
+  };
+  const open = async (some: readonly Step[]) => {
+    const [first = [], ...others] = messagesOf(database, some);
+    rows.push(...(await sendOne(first)));
+    await sendMore(others);
   };
   try {
     // The answer to the reset is not waited for. It counts only where the transaction has failed at its start.
-    const opening = [sendReset(database, reset, onBegin), sendAll(all.slice(0, half))];
+    const opening = [sendReset(database, reset, onBegin), open(all.slice(0, half))];
     const [resetting, opened] = await Promise.allSettled(opening);
     if (opened?.status === "rejected") throw culpritOf(resetting, opened, begin);
     if (pause) {
       await pause.work();
-      await sendAll(all.slice(half));
+      await sendMore(messagesOf(database, all.slice(half)));
     }
   } catch (error) {
     const failure = await fateOf(database, error, last);

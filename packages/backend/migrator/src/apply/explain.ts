@@ -93,6 +93,8 @@ async function betterOf(error: MigratorError, { database, settings }: RunContext
   if (sqlState === "25001") return { fix: NOT_IN_TRANSACTION };
   if (sqlState === "57014" && messageOf(error.cause).includes("statement timeout"))
     return { fix: "give it longer (--statement-timeout), or do it in smaller steps, then run again" };
+  if (sqlState === "57014") return { fix: CANCELLED };
+  if (sqlState === "2D000") return { fix: MAY_NOT_COMMIT };
   return {};
 }
 
@@ -102,6 +104,11 @@ const READ_ONLY =
 
 const NOT_IN_TRANSACTION =
   "PostgreSQL does not run this inside a transaction, or not after other statements of it, and here it is inside the migration's: write it in a form that may (an index without CONCURRENTLY, say), or take it out of the file and run it by hand";
+
+const CANCELLED = "somebody has cancelled it (pg_cancel_backend): run again";
+
+const MAY_NOT_COMMIT =
+  "a migration is one transaction, in which nothing may commit: end it before this statement and begin another behind it, with COMMIT; and BEGIN; as statements of the file, then run again";
 
 const GIVEN_UP =
   "or a migration before this one gave it up with pg_advisory_unlock_all(): take that out of its file";
@@ -188,8 +195,14 @@ function wereOf(jobs: readonly Job[]): string {
 }
 
 function tagsOf(jobs: readonly Job[]): string {
-  return jobs.map(({ migration }) => migration.tag).join(", ");
+  const tags = jobs.map(({ migration }) => migration.tag);
+  return tags.length <= MOST_TAGS
+    ? tags.join(", ")
+    : `${tags[0]} to ${tags.at(-1)} (${tags.length} migrations)`;
 }
+
+/** How many are named one by one. */
+const MOST_TAGS = 20;
 
 async function canHaveLock(side: Session, ledger: LedgerName): Promise<boolean> {
   const until = Date.now() + LOST_SESSION_MS;

@@ -5,10 +5,24 @@ import { piecesOf } from "../folder/pieces.ts";
 import { type NumberedStatement, withoutComments } from "../folder/statements.ts";
 import { explain, type Step, StepFailure, unread } from "./step-failures.ts";
 
+/** A step, or a command of one, as it is sent. */
+interface Text extends BatchText {
+  readonly step: Step;
+  /** What of the step's SQL stands before it. */
+  readonly before: string;
+  /** Whether nothing of the step stands behind it. */
+  readonly isLast: boolean;
+  /** Whether it can be sent together with others. */
+  readonly joins: boolean;
+}
+
+/** What is sent at once. */
+export type Message = readonly Text[];
+
 /** Whether steps go in one message with what begins and ends their transaction: then others can be sent before it is answered. */
-export function isOneMessage(steps: readonly Step[]): boolean {
+export function isOneMessage(database: Database, steps: readonly Step[]): boolean {
   const own: Step = { sql: "" };
-  return messagesOf([own, ...steps, own]).length === 1;
+  return messagesOf(database, [own, ...steps, own]).length === 1;
 }
 
 /**
@@ -18,49 +32,63 @@ export function isOneMessage(steps: readonly Step[]): boolean {
 const MOST_TEXT = 32_000;
 
 /** What of the steps goes together. */
-export function messagesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
-  const messages: Step[][] = [];
+export function messagesOf(database: Database, steps: readonly Step[]): readonly Message[] {
+  const messages: Text[][] = [];
   let room = 0;
-  let open: Step[] | undefined;
-  for (const step of steps) {
-    const closed = known(step) !== undefined;
-    const size = step.source ? step.sql.length : 0;
-    if (open === undefined || !closed || size > room) {
+  let open: Text[] | undefined;
+  for (const text of steps.flatMap((step) => textsOf(step, database.sql.standardStrings))) {
+    const size = text.step.source ? text.sql.length : 0;
+    if (open === undefined || !text.joins || size > room) {
       open = [];
       messages.push(open);
       room = MOST_TEXT;
     }
-    open.push(step);
+    open.push(text);
     room -= size;
-    if (!closed) open = undefined;
+    if (!text.joins) open = undefined;
   }
   return messages;
 }
 
-const pieces = new WeakMap<NumberedStatement, readonly string[] | undefined>();
+function textsOf(step: Step, standardStrings: boolean): readonly Text[] {
+  const pieces = piecesOfStep(step, standardStrings);
+  const all = pieces ?? [step.sql];
+  let before = "";
+  return all.map((sql, index) => {
+    const isLast = index === all.length - 1;
+    const text = {
+      sql,
+      step,
+      before,
+      isLast,
+      joins: pieces !== undefined,
+      keepsRows: step.source === undefined,
+    };
+    before += sql;
+    return text;
+  });
+}
 
-/** What a step is made of, where it can be sent together with others. */
-function known({ sql, source }: Step): readonly string[] | undefined {
+const known = new WeakMap<NumberedStatement, readonly string[] | undefined>();
+
+function piecesOfStep({ sql, source }: Step, standardStrings: boolean): readonly string[] | undefined {
   if (source?.statement === undefined) return [sql];
-  if (!pieces.has(source.statement))
-    // What fills a message alone need not be looked through.
-    pieces.set(source.statement, sql.length <= MOST_TEXT ? piecesOf(sql) : undefined);
-  return pieces.get(source.statement);
+  if (!known.has(source.statement)) known.set(source.statement, piecesOf(sql, standardStrings));
+  return known.get(source.statement);
 }
 
 /**
- * Sends steps as one message.
+ * Sends steps of a transaction as one message.
  * @param onFailed called while the server's answers are read
- * @returns the rows of each, none for those of a file
+ * @returns the rows of each step that ends in it, none for those of a file
  * @throws StepFailure
  */
 export async function send(
   database: Database,
-  steps: readonly Step[],
+  texts: Message,
   options: Pick<BatchOptions, "mark" | "title">,
   onFailed: () => void,
 ): Promise<readonly Rows[]> {
-  const texts = steps.flatMap(textsOf);
   const ofSteps = (rows: readonly Rows[]) => rows.filter((_, index) => texts[index]?.isLast);
   try {
     return ofSteps(await database.sql.batch(texts, options, onFailed));
@@ -68,8 +96,9 @@ export async function send(
     if (!(error instanceof BatchFailure)) throw error;
     const { index, position, rows, cause } = error;
     const text = index === undefined ? undefined : texts[index];
-    if (text === undefined) throw await whatIsUnread(database, steps, cause);
-    const place = { position: positionIn(text, position) };
+    if (text === undefined)
+      throw await whatIsUnread(database, [...new Set(texts.map(({ step }) => step))], cause);
+    const place = { position: positionIn(text, position), isSomewhere: !text.joins };
     throw new StepFailure(text.step, ofSteps(rows), explain(text.step, cause, database, place));
   }
 }
@@ -112,31 +141,6 @@ const CANCELLED = "57014";
 
 /** What a server says of that behind `FAILS` once it has read it; the second where a migration sent behind has failed since. */
 const READ = ["22012", FAILED_TRANSACTION];
-
-/** A step, or a command of one, as it is sent. */
-interface Text extends BatchText {
-  readonly step: Step;
-  /** What of the step's SQL stands before it. */
-  readonly before: string;
-  /** Whether nothing of the step stands behind it. */
-  readonly isLast: boolean;
-}
-
-function textsOf(step: Step): readonly Text[] {
-  const all = known(step) ?? [step.sql];
-  let before = "";
-  return all.map((sql, index) => {
-    const text = {
-      sql,
-      step,
-      before,
-      isLast: index === all.length - 1,
-      keepsRows: step.source === undefined,
-    };
-    before += sql;
-    return text;
-  });
-}
 
 /** Where in its step a text has failed. Where PostgreSQL does not point to a place, that is the begin of the command. */
 function positionIn({ before, sql }: Text, position: number | undefined): number | undefined {

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Rows } from "../database/batch.ts";
+import type { Database } from "../database/connect.ts";
 import { createPreparer, inlineSql, isUnprepared } from "../database/prepared.ts";
 import { type Books, closingOf, ownStep } from "./bookkeeping.ts";
 import type { RunContext } from "./context.ts";
@@ -84,7 +85,7 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
     for (let index = from; index < from + MOST_AHEAD && !signal.aborted; index++) {
       if (underWay.has(index)) continue;
       const job = jobs[index];
-      if (job === undefined || !isWhole(job) || !leavesRoom(job)) return;
+      if (job === undefined || !isWhole(job) || !leavesRoom(database, job)) return;
       send(index, job, 0);
     }
   };
@@ -106,7 +107,7 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
       const rows = underWay.get(index) ?? send(index, job, retries);
       // The driver writes it in a moment: the server need not wait until those behind it are put together.
       if (isNew) await setImmediate();
-      if (leavesRoom(job)) sendAhead(index + 1);
+      if (leavesRoom(database, job)) sendAhead(index + 1);
       try {
         return await rows;
       } catch (error) {
@@ -127,8 +128,8 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
 }
 
 /** Whether others can be sent behind it: not into the middle of a transaction that pauses, or takes several messages. */
-function leavesRoom(job: Job): boolean {
-  return job.save === undefined && isOneMessage(stepsOfWhole(job));
+function leavesRoom(database: Database, job: Job): boolean {
+  return job.save === undefined && isOneMessage(database, stepsOfWhole(job));
 }
 
 function stepsOfWhole({ script, segments }: Job) {

@@ -24,7 +24,12 @@ export async function withRetries<T>(
   const { retries, retryForMs } = settings.limits;
   let result: { readonly value: T } | undefined;
   let tried = 0;
+  let blockers: string | undefined;
+  // Told when it is tried again: a pause that outlasts the time for retries is followed by none.
+  let announce = () => {};
   const once = async () => {
+    announce();
+    blockers = undefined;
     const run = async () => ({ value: await attempt(tried++) });
     result = await watcher.during(run, {
       patienceMs: patienceOf(settings.limits),
@@ -42,21 +47,22 @@ export async function withRetries<T>(
     // What is under way already is waited for, also when the signal has come: the watcher cancels it.
     ...(signal.aborted ? {} : { signal }),
     shouldRetry: ({ error }) => isPassing(error) && !signal.aborted,
-    onFailedAttempt: ({ error, retriesLeft, attemptNumber }) => {
-      if (!isPassing(error) || retriesLeft === 0 || signal.aborted) return;
-      on({
+    onFailedAttempt: ({ error, attemptNumber }) => {
+      blockers = watcher.takeBlockers();
+      const event = {
         type: "retrying",
         tag,
         attempt: attemptNumber,
         reason: reasonOf(error),
-        blockers: watcher.takeBlockers(),
-      });
+        blockers,
+      } as const;
+      announce = () => on(event);
     },
   });
   await retrying.catch((error: unknown) => {
     // What was committed before the signal came is committed, whatever p-retry thinks of the signal.
     if (result !== undefined) return;
-    throw signal.aborted ? interrupted(error) : exhausted(error, tried, watcher.takeBlockers());
+    throw signal.aborted ? interrupted(error) : exhausted(error, tried, blockers);
   });
   if (result === undefined) throw new Error("an attempt ended without result or error");
   return result.value;

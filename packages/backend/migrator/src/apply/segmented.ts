@@ -144,7 +144,7 @@ function withStanding(error: MigratorError, job: Job, index: number): MigratorEr
     error.fix ??
     (index === 0
       ? undefined
-      : "mend what stopped it, but not the file: once it has changed nobody can tell where to go on. If the file itself is wrong, undo by hand what stands and say `migrator repair --forget <tag> --write`");
+      : `mend what stopped it, but not the file: once it has changed nobody can tell where to go on. If the file itself is wrong, undo by hand what stands and say \`migrator repair --forget ${job.migration.tag} --write\``);
   const state = standing(job, index, UNANSWERED.has(code));
   return new MigratorError({ code, message, details, exitCode, cause, fix, state });
 }

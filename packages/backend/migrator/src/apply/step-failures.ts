@@ -85,6 +85,8 @@ function wordsOf(cause: unknown): readonly string[] {
 /** Where in a step's SQL something failed: 1-based, in characters. */
 export interface Place {
   readonly position: number | undefined;
+  /** Whether it may be any of several commands where there is no position. */
+  readonly isSomewhere?: boolean;
 }
 
 /** What a failed step means. @param place where it was sent together with others: PostgreSQL points into all of it */
@@ -92,7 +94,7 @@ export function explain(
   step: Step,
   cause: unknown,
   database: Database,
-  { position }: Place = { position: positionOf(cause) },
+  place: Place = { position: positionOf(cause) },
 ): MigratorError {
   if (missedBy(cause) === "lock") return step.after ? lockGivenUp(step.after, cause) : lockLost(cause);
   if (!isServerError(cause)) return connectionLost(step, cause);
@@ -100,24 +102,28 @@ export function explain(
   return new MigratorError({
     code: "statement-failed",
     message: step.source
-      ? `${placeOf(step.source, position)} failed`
+      ? `${placeOf(step.source, place)} failed`
       : step.after
         ? `${step.after.fileName}: its statements ran, but ledger and run log could not be written behind them`
         : `bookkeeping at ${host}:${port} failed`,
     details: [
       ...wordsOf(cause),
-      ...(isCommit(step) || step.after ? [] : ["", ...excerpt(step.sql, position)]),
+      ...(isCommit(step) || step.after ? [] : ["", ...excerpt(step.sql, place.position)]),
     ],
     exitCode: EXIT.found,
     cause,
   });
 }
 
-/** `0007_x.sql, statement 3 of 9, line 24` or `0007_x.sql, at its commit,` */
-function placeOf({ script, statement }: Source, position: number | undefined): string {
+/** `0007_x.sql, statement 3 of 9, line 24`, `… lines 24 to 31` or `0007_x.sql, at its commit,` */
+function placeOf({ script, statement }: Source, { position, isSomewhere = false }: Place): string {
   if (statement === undefined) return `${script.fileName}, at its commit,`;
   const total = script.statements.length;
-  return `${script.fileName}, statement ${statement.number} of ${total}, line ${lineOf(statement, position)}`;
+  const line = lineOf(statement, position);
+  const last = statement.line + statement.sql.split("\n").length - 1;
+  const lines =
+    isSomewhere && position === undefined && last > line ? `lines ${line} to ${last}` : `line ${line}`;
+  return `${script.fileName}, statement ${statement.number} of ${total}, ${lines}`;
 }
 
 function isCommit({ source }: Step): boolean {
@@ -125,6 +131,7 @@ function isCommit({ source }: Step): boolean {
 }
 
 const EXCERPT_LINES = 5;
+const LONGEST_LINE = 400;
 
 /** The lines of the statement around the place that PostgreSQL points to. */
 function excerpt(sql: string, position: number | undefined): readonly string[] {
@@ -137,7 +144,12 @@ function excerpt(sql: string, position: number | undefined): readonly string[] {
   const from = Math.max(0, Math.min(before - 2, lines.length - EXCERPT_LINES));
   const shown = lines.slice(from, from + EXCERPT_LINES);
   const mark = position === undefined ? -1 : before - from;
-  return shown.map((line, index) => `${index === mark ? ">" : "|"} ${line}`);
+  return shown.map((line, index) => `${index === mark ? ">" : "|"} ${cutOff(line)}`);
+}
+
+/** A line with a picture in it, say, would fill the screen. */
+function cutOff(line: string): string {
+  return line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)} …` : line;
 }
 
 function lockLost(cause: unknown): MigratorError {

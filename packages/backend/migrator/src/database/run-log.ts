@@ -142,9 +142,13 @@ export function completeSegmentSql(
     finished_at = pg_catalog.clock_timestamp(), duration_ms = duration_ms + ${elapsed}, retries = retries + ${retries} where id = ${id}`;
 }
 
+/** Another process may have begun it: then the row says so, and goes over to this one. */
 export function finishPartialSql(ledger: LedgerName, id: number, note?: string): string {
-  const error = note === undefined ? "null" : literal(note);
-  return `update ${runLogTable(ledger)} set outcome = 'done', error = ${error} where id = ${id} returning duration_ms as "durationMs"`;
+  const me = `pid = ${process.pid} and host = ${literal(hostname())}`;
+  const begun = `case when not (${me}) then pg_catalog.format('begun by pid %s on %s', pid, host) end`;
+  const error = `nullif(pg_catalog.concat_ws('; ', ${note === undefined ? "null" : literal(note)}, ${begun}), '')`;
+  return `update ${runLogTable(ledger)} set outcome = 'done', error = ${error}, pid = ${process.pid}, host = ${literal(hostname())},
+    version = ${literal(VERSION)} where id = ${id} returning duration_ms as "durationMs"`;
 }
 
 /** Ends a cut run for good: it is not taken up again. */

@@ -7,6 +7,8 @@ import { connectionLost, oneSocket, type SocketEvents } from "./socket.ts";
 
 /** A connection that is never silently replaced by another one. */
 export interface Session {
+  /** Whether the session began with `standard_conforming_strings` on; false while it is not known. */
+  readonly standardStrings: boolean;
   /**
    * Runs SQL text as it is (simple protocol: several commands may be in it). Calls that are not awaited are pipelined.
    * @returns the rows of its last command
@@ -83,7 +85,13 @@ export function openSession(url: URL, address: ServerAddress, onNotice: (message
         .then(resolve, fail)
         .then(() => waiting.delete(reject));
     });
+  let standardStrings: unknown;
   return {
+    get standardStrings() {
+      // What a migration sets is reset before the next is read.
+      standardStrings ??= client.parameters.standard_conforming_strings;
+      return standardStrings === "on";
+    },
     async unsafe<T extends readonly object[]>(text: string) {
       // Sent at once, as `forEach` does: the driver would else wait for somebody to listen, and the order would change.
       return lastOf(await send(() => client.unsafe(text).execute())) as unknown as T & Columns;

@@ -62,8 +62,9 @@ interface ParsedStatement {
 export async function commandsOf(statement: NumberedStatement): Promise<readonly Command[]> {
   await loadModule();
   const parsed = tryParse(statement.sql);
+  const cut = cutterOf(statement);
   const commands = parsed.map((part): Command => {
-    const own = cut(statement, part);
+    const own = cut(part);
     return {
       statement: own,
       role: roleOf(part.stmt),
@@ -85,7 +86,7 @@ export async function keepCommands(
   const parsed = tryParse(statement.sql);
   const kept = parsed.filter(({ stmt }) => fits(...nodeOf(stmt)));
   if (kept.length === parsed.length) return [statement];
-  return kept.map((part) => cut({ ...statement, number: 0 }, part));
+  return kept.map(cutterOf({ ...statement, number: 0 }));
 }
 
 /** A chunk's commands one by one, each with the name of its parse node; as it is where the parser does not know it. */
@@ -94,8 +95,8 @@ export async function commandsIn(
 ): Promise<readonly { readonly statement: NumberedStatement; readonly type: string }[]> {
   await loadModule();
   const parsed = tryParse(statement.sql);
-  if (parsed.length > 1)
-    return parsed.map((part) => ({ statement: cut(statement, part), type: nodeOf(part.stmt)[0] }));
+  const cut = cutterOf(statement);
+  if (parsed.length > 1) return parsed.map((part) => ({ statement: cut(part), type: nodeOf(part.stmt)[0] }));
   const [only] = parsed;
   return [{ statement, type: only === undefined ? "" : nodeOf(only.stmt)[0] }];
 }
@@ -129,15 +130,22 @@ function tryParse(sql: string): readonly ParsedStatement[] {
   }
 }
 
-function cut(statement: NumberedStatement, part: ParsedStatement): NumberedStatement {
+/** Cuts a statement's commands out of it, in their order: each line is counted once. */
+function cutterOf(statement: NumberedStatement): (part: ParsedStatement) => NumberedStatement {
   const bytes = Buffer.from(statement.sql, "utf8");
-  const from = part.stmt_location ?? 0;
-  const to = part.stmt_len === undefined ? bytes.length : from + part.stmt_len;
-  const text = bytes.subarray(from, to).toString("utf8");
-  const before =
-    bytes.subarray(0, from).toString("utf8") + text.slice(0, text.length - text.trimStart().length);
-  return { sql: text.trim(), line: statement.line + before.split("\n").length - 1, number: statement.number };
+  let { line } = statement;
+  let counted = 0;
+  return (part) => {
+    const from = part.stmt_location ?? 0;
+    const to = part.stmt_len === undefined ? bytes.length : from + part.stmt_len;
+    for (; counted < from; counted++) if (bytes[counted] === NEWLINE) line++;
+    const text = bytes.toString("utf8", from, to);
+    const blank = text.slice(0, text.length - text.trimStart().length);
+    return { sql: text.trim(), line: line + blank.split("\n").length - 1, number: statement.number };
+  };
 }
+
+const NEWLINE = 10;
 
 /** The statements that PostgreSQL's source guards with PreventInTransactionBlock, by their parse node. */
 function roleOf(stmt: Readonly<Record<string, Node>>): Command["role"] {

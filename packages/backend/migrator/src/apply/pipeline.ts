@@ -114,6 +114,8 @@ export function createPipeline(context: RunContext, jobs: readonly Job[], books:
         fallen = [...underWay.keys()].filter((key) => key !== index).flatMap((key) => jobs[key] ?? []);
         await Promise.allSettled(underWay.values());
         underWay.clear();
+        // What the server has said of those behind it, it says again when they run.
+        early.clear();
         await preparer.settle();
         const isOurs = error instanceof StepFailure && error.step.source === undefined;
         if (!preparer.isUsed || !isOurs || !isUnprepared(error.cause)) throw error;

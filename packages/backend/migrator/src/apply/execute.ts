@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { LedgerName, Settings } from "../config.ts";
 import type { Rows } from "../database/batch.ts";
 import type { Database } from "../database/connect.ts";
-import { codeOf } from "../database/failures.ts";
+import { CANCELLED, codeOf } from "../database/failures.ts";
 import { holdsLockSql, lockKey } from "../database/lock.ts";
 import { type Call, combine, inlineSql, type Preparer } from "../database/prepared.ts";
 import type { Session } from "../database/session.ts";
@@ -178,7 +178,7 @@ async function insist({ sql }: Database, text: string): Promise<Rows> {
     try {
       return await sql.unsafe(text);
     } catch (error) {
-      if (codeOf(error) !== "57014" || tries === TRIES) throw error;
+      if (codeOf(error) !== CANCELLED || tries === TRIES) throw error;
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { Database } from "../database/connect.ts";
-import { codeOf, isServerError } from "../database/failures.ts";
+import { CANCELLED, codeOf, isServerError } from "../database/failures.ts";
 import {
   detachState,
   dropIndexConcurrently,
@@ -46,6 +46,7 @@ export async function runLone(context: RunContext, run: LoneRun): Promise<void> 
     // What a refused build (duplicates under a unique index, say) leaves would go on costing every write. A run that is
     // interrupted or has lost its connection leaves it to the next one.
     if (isRefusal(cause) && !context.signal.aborted)
+      // The server may notice a cancellation when the work is done.
       await clearAway(context, { ...run, mayHaveRun: true }).then(
         () => codeOf(cause) === CANCELLED || run.onRefused(),
         () => undefined,
@@ -62,9 +63,6 @@ function runsAgain({ script, segment: { statement } }: LoneRun): Event {
     message: `${script.fileName}, line ${statement.line}: an earlier run was cut in this statement, and it runs again; what it had committed stands`,
   };
 }
-
-/** The server may notice a cancellation when the work is done. */
-const CANCELLED = "57014";
 
 /** Whether the server itself said no, so that the statement has not been done; a shutdown may come after its commit. */
 function isRefusal(cause: unknown): boolean {

@@ -1,6 +1,13 @@
-import { BatchFailure, type BatchOptions, type BatchText, positionOf, type Rows } from "../database/batch.ts";
+import {
+  BatchFailure,
+  type BatchOptions,
+  type BatchText,
+  lengthOf,
+  positionOf,
+  type Rows,
+} from "../database/batch.ts";
 import type { Database } from "../database/connect.ts";
-import { isServerError } from "../database/failures.ts";
+import { CANCELLED, isServerError } from "../database/failures.ts";
 import { piecesOf } from "../folder/pieces.ts";
 import { type NumberedStatement, withoutComments } from "../folder/statements.ts";
 import { explain, type Step, StepFailure, unread } from "./step-failures.ts";
@@ -137,7 +144,6 @@ async function whatIsUnread(
 const FAILS = "select 1/0;\n";
 
 const FAILED_TRANSACTION = "25P02";
-const CANCELLED = "57014";
 
 /** What a server says of that behind `FAILS` once it has read it; the second where a migration sent behind has failed since. */
 const READ = ["22012", FAILED_TRANSACTION];
@@ -146,5 +152,5 @@ const READ = ["22012", FAILED_TRANSACTION];
 function positionIn({ before, sql }: Text, position: number | undefined): number | undefined {
   if (position === undefined && before === "") return undefined;
   const blank = sql.slice(0, sql.length - withoutComments(sql).length);
-  return Array.from(before).length + (position ?? Array.from(blank).length + 1);
+  return lengthOf(before) + (position ?? lengthOf(blank) + 1);
 }

@@ -4,7 +4,7 @@ import { codeOf, isServerError, serverWords } from "../database/failures.ts";
 import { literal } from "../database/sql-text.ts";
 import { EXIT, MigratorError, messageOf } from "../errors.ts";
 import type { Script } from "../folder/read.ts";
-import { lineOf, type NumberedStatement } from "../folder/statements.ts";
+import { countLines, lineOf, type NumberedStatement } from "../folder/statements.ts";
 
 /** One thing sent inside a transaction: a statement of a file, or bookkeeping of ours. */
 export interface Step {
@@ -120,7 +120,7 @@ function placeOf({ script, statement }: Source, { position, isSomewhere = false 
   if (statement === undefined) return `${script.fileName}, at its commit,`;
   const total = script.statements.length;
   const line = lineOf(statement, position);
-  const last = statement.line + statement.sql.split("\n").length - 1;
+  const last = statement.line + countLines(statement.sql);
   const lines =
     isSomewhere && position === undefined && last > line ? `lines ${line} to ${last}` : `line ${line}`;
   return `${script.fileName}, statement ${statement.number} of ${total}, ${lines}`;

@@ -99,7 +99,7 @@ function positionIn(
 }
 
 /** As PostgreSQL counts: a character outside of the first plane is one. */
-function lengthOf(text: string): number {
+export function lengthOf(text: string): number {
   return Array.from(text).length;
 }
 

@@ -8,6 +8,9 @@ export function isServerError(error: unknown): error is postgres.PostgresError {
   return error instanceof postgres.PostgresError;
 }
 
+/** SQLSTATE of what was cancelled, by somebody or by its time. */
+export const CANCELLED = "57014";
+
 /** SQLSTATE of a server's error, or the driver's or system's code of any other. */
 export function codeOf(error: unknown): string | undefined {
   return (error as { code?: string } | undefined)?.code;

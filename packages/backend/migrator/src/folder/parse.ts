@@ -1,5 +1,5 @@
 import { loadModule, parseSync } from "libpg-query";
-import type { NumberedStatement, Statement } from "./statements.ts";
+import { countLines, type NumberedStatement, type Statement } from "./statements.ts";
 
 /** What a lone statement does, as far as a cut run has to know. */
 export type LoneKind =
@@ -141,7 +141,7 @@ function cutterOf(statement: NumberedStatement): (part: ParsedStatement) => Numb
     for (; counted < from; counted++) if (bytes[counted] === NEWLINE) line++;
     const text = bytes.toString("utf8", from, to);
     const blank = text.slice(0, text.length - text.trimStart().length);
-    return { sql: text.trim(), line: line + blank.split("\n").length - 1, number: statement.number };
+    return { sql: text.trim(), line: line + countLines(blank), number: statement.number };
   };
 }
 

@@ -54,6 +54,7 @@ function leadingComments(sql: string): string {
   return /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*/.exec(sql)?.[0] ?? "";
 }
 
-function countLines(text: string): number {
+/** How often a new line begins in it. */
+export function countLines(text: string): number {
   return text.split("\n").length - 1;
 }
